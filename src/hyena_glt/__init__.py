@@ -1,0 +1,94 @@
+"""Hyena-GLT: language models that read whole genes, base by base.
+
+Raw sequence becomes tokens (``tokenizers``), tokens become patches of varying length, long
+convolutions run over the patches, and the result returns to every base (``model``).  Start
+reading at ``hyena_glt.model.hyena_glt``.
+
+The names below live in the modules that ``_HOME`` says and are imported on first use, so that
+``import hyena_glt`` and ``hyena-glt --help`` cost neither PyTorch nor Transformers.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hyena_glt.config import HyenaGLTConfig
+    from hyena_glt.data.collators import SequenceCollator
+    from hyena_glt.data.datasets import GenomicDataset
+    from hyena_glt.data.loaders import create_genomic_dataloaders
+    from hyena_glt.interpretability import (
+        analyze_attention_patterns,
+        compute_compression_statistics,
+        visualize_model_behavior,
+    )
+    from hyena_glt.model.heads import (
+        HyenaGLTForCausalLM,
+        HyenaGLTForMaskedLM,
+        HyenaGLTForSequenceClassification,
+        HyenaGLTForTokenClassification,
+    )
+    from hyena_glt.model.hyena_glt import HyenaGLT
+    from hyena_glt.model.outputs import HyenaGLTOutput
+    from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
+    from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
+    from hyena_glt.training.pipeline import EnhancedTrainingPipeline
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DNATokenizer",
+    "EnhancedTrainingPipeline",
+    "GenomicDataset",
+    "HyenaGLT",
+    "HyenaGLTConfig",
+    "HyenaGLTForCausalLM",
+    "HyenaGLTForMaskedLM",
+    "HyenaGLTForSequenceClassification",
+    "HyenaGLTForTokenClassification",
+    "HyenaGLTOutput",
+    "ProteinTokenizer",
+    "RNATokenizer",
+    "SequenceClassificationHead",
+    "SequenceCollator",
+    "TokenClassificationHead",
+    "analyze_attention_patterns",
+    "compute_compression_statistics",
+    "create_genomic_dataloaders",
+    "visualize_model_behavior",
+]
+
+_HOME = {
+    "DNATokenizer": "hyena_glt.tokenizers",
+    "EnhancedTrainingPipeline": "hyena_glt.training.pipeline",
+    "GenomicDataset": "hyena_glt.data.datasets",
+    "HyenaGLT": "hyena_glt.model.hyena_glt",
+    "HyenaGLTConfig": "hyena_glt.config",
+    "HyenaGLTForCausalLM": "hyena_glt.model.heads",
+    "HyenaGLTForMaskedLM": "hyena_glt.model.heads",
+    "HyenaGLTForSequenceClassification": "hyena_glt.model.heads",
+    "HyenaGLTForTokenClassification": "hyena_glt.model.heads",
+    "HyenaGLTOutput": "hyena_glt.model.outputs",
+    "ProteinTokenizer": "hyena_glt.tokenizers",
+    "RNATokenizer": "hyena_glt.tokenizers",
+    "SequenceClassificationHead": "hyena_glt.tasks.heads",
+    "SequenceCollator": "hyena_glt.data.collators",
+    "TokenClassificationHead": "hyena_glt.tasks.heads",
+    "analyze_attention_patterns": "hyena_glt.interpretability",
+    "compute_compression_statistics": "hyena_glt.interpretability",
+    "create_genomic_dataloaders": "hyena_glt.data.loaders",
+    "visualize_model_behavior": "hyena_glt.interpretability",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its home on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names before any of them is imported."""
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,39 @@
+"""From sequences and labels to batches; and sequences made up with a known truth.
+
+Names load on first use, so that reading files costs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyena_glt.data.collators import SequenceCollator as SequenceCollator
+    from hyena_glt.data.datasets import GenomicDataset as GenomicDataset
+    from hyena_glt.data.loaders import create_genomic_dataloaders as create_genomic_dataloaders
+    from hyena_glt.tokenizers import DNATokenizer as DNATokenizer
+    from hyena_glt.tokenizers import ProteinTokenizer as ProteinTokenizer
+    from hyena_glt.tokenizers import RNATokenizer as RNATokenizer
+
+_HOME = {
+    "DNATokenizer": "hyena_glt.tokenizers",
+    "GenomicDataset": "hyena_glt.data.datasets",
+    "ProteinTokenizer": "hyena_glt.tokenizers",
+    "RNATokenizer": "hyena_glt.tokenizers",
+    "SequenceCollator": "hyena_glt.data.collators",
+    "create_genomic_dataloaders": "hyena_glt.data.loaders",
+}
+__all__ = [
+    "DNATokenizer",
+    "GenomicDataset",
+    "ProteinTokenizer",
+    "RNATokenizer",
+    "SequenceCollator",
+    "create_genomic_dataloaders",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home module on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

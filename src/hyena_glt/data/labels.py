@@ -1,0 +1,103 @@
+"""Labels as numbers: classes, several labels, values, one class per base."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyena_glt.errors import DataError
+
+Task = Literal[
+    "classification", "multi_label", "regression", "token_classification", "language_modeling"
+]
+TASKS: tuple[str, ...] = get_args(Task)
+
+
+def class_names(labels: Sequence[Any]) -> list[str]:
+    """Names of the classes, in the order of their numbers.
+
+    Whole numbers are sorted as numbers, anything else as text.
+
+    Args:
+        labels: One label per sequence.
+    """
+    names = {_name(label) for label in labels}
+    if all(name.removeprefix("-").isdigit() for name in names):
+        return sorted(names, key=int)
+    return sorted(names)
+
+
+def class_numbers(
+    labels: Sequence[Any], names: Sequence[str], ids: Sequence[str]
+) -> NDArray[np.int64]:
+    """Number of each label among the names.
+
+    Args:
+        labels: One label per sequence.
+        names: Names of the classes, in the order of their numbers.
+        ids: Name of each sequence, for messages.
+
+    Raises:
+        DataError: If a label is not among the names; gives the label and the names.
+    """
+    number = {name: i for i, name in enumerate(names)}
+    unknown = sorted({_name(label) for label in labels} - number.keys())
+    if unknown:
+        first = next(id_ for id_, label in zip(ids, labels, strict=True) if _name(label) in unknown)
+        raise DataError(
+            f"label {', '.join(map(repr, unknown))} (first: {first}) is not among the labels that "
+            f"training saw: {', '.join(map(repr, names))}"
+        )
+    return np.array([number[_name(label)] for label in labels], dtype=np.int64)
+
+
+def values(labels: Sequence[Any], ids: Sequence[str]) -> NDArray[np.float32]:
+    """Labels as finite numbers: (n,) for single values, (n, t) for several.
+
+    Args:
+        labels: Numbers, or sequences of numbers of one length.
+        ids: Name of each sequence, for messages.
+
+    Raises:
+        DataError: If a label is not a number, not finite, or of another length.
+    """
+    rows = []
+    for id_, label in zip(ids, labels, strict=True):
+        try:
+            row = np.asarray(label, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise DataError(f"{id_}: label {label!r} is not a number") from None
+        if not np.isfinite(row).all():
+            raise DataError(f"{id_}: label {label!r} is not a finite number")
+        if rows and row.shape != rows[0].shape:
+            raise DataError(
+                f"{id_}: {row.size} labels, where {ids[0]} has {rows[0].size}; all need the same"
+            )
+        rows.append(row)
+    return np.stack(rows)
+
+
+def zeros_and_ones(labels: Sequence[Any], ids: Sequence[str]) -> NDArray[np.float32]:
+    """Multi-label rows, (n, t) of 0 and 1.
+
+    Args:
+        labels: Sequences of 0 and 1 of one length.
+        ids: Name of each sequence, for messages.
+
+    Raises:
+        DataError: If a label is neither 0 nor 1, or of another length.
+    """
+    rows = values(labels, ids)
+    wrong = ~np.isin(rows, (0, 1)).reshape(len(rows), -1).all(axis=1)
+    if rows.ndim != 2 or wrong.any():
+        first = int(wrong.argmax())
+        raise DataError(f"{ids[first]}: multi-label needs 0 or 1 each, got {labels[first]!r}")
+    return rows
+
+
+def _name(label: Any) -> str:
+    """How a label is written: 1, 1.0 and "1" are one class."""
+    if isinstance(label, float | np.floating) and float(label).is_integer():
+        return str(int(label))
+    return str(label).strip()

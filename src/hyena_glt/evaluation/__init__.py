@@ -1,0 +1,1 @@
+"""How good predictions are, and what a simple model reaches on the same data."""

@@ -1,0 +1,65 @@
+"""Sequences made ready for a model: what every analysis starts from."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.modeling_utils import PreTrainedModel
+
+from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.errors import DataError
+from hyena_glt.model.hyena_glt import HyenaGLT
+from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer
+from hyena_glt.tokenizers.base import KmerTokenizer
+
+
+def trunk_of(model: PreTrainedModel) -> HyenaGLT:
+    """The Hyena-GLT model inside a face; a bare model is its own trunk.
+
+    Args:
+        model: Any model of the package.
+    """
+    inner = model if isinstance(model, HyenaGLT) else model.model
+    assert isinstance(inner, HyenaGLT)
+    return inner
+
+
+def tokenizer_for(config: HyenaGLTConfig) -> KmerTokenizer:
+    """The tokenizer that a configuration was made for, read off its vocabulary.
+
+    RNA reads as DNA: the two share their ids.
+
+    Args:
+        config: Model configuration.
+    """
+    kind = DNATokenizer if config.alphabet_size == 4 else ProteinTokenizer
+    settings: dict[str, Any] = {
+        "vocab_size": config.genomic_vocab_size,
+        "kmer_size": config.kmer_size,
+        "stride": 1 if config.overlapping_kmers else None,
+    }
+    return kind(**settings)
+
+
+def token_ids(
+    model: PreTrainedModel, sequence: str | Tensor, tokenizer: Any | None = None
+) -> Tensor:
+    """Token ids of one sequence, as a batch of one on the model's device.
+
+    Args:
+        model: Any model of the package.
+        sequence: Letters, or token ids of shape (l,) or (1, l).
+        tokenizer: Tokenizer of the letters; None takes that of the model's configuration.
+
+    Raises:
+        DataError: If the sequence is empty.
+    """
+    device = next(model.parameters()).device
+    if isinstance(sequence, str):
+        ids = (tokenizer or tokenizer_for(model.config)).encode(sequence)
+        tensor = torch.tensor(ids, dtype=torch.long)
+    else:
+        tensor = sequence.reshape(-1).long()
+    if tensor.numel() == 0:
+        raise DataError("the sequence is empty: there is nothing to analyse")
+    return tensor.unsqueeze(0).to(device)

@@ -1,0 +1,265 @@
+"""The report of a training run: one HTML page that needs nothing but a browser.
+
+Reading order: ``run_folder`` reads the run, ``report_training``, ``report_testing`` and
+``sequence_view`` draw its parts with ``svg_plots``, **this file** puts them on the page of
+``templates/report.html.j2``.  The page loads nothing: style and script are inside, and its content
+security policy forbids the rest.
+"""
+
+import base64
+import hashlib
+import math
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+from markupsafe import Markup
+
+from hyena_glt.interpretability import readable
+from hyena_glt.interpretability.report_testing import Assessment, assess
+from hyena_glt.interpretability.report_training import (
+    LEADING_METRICS,
+    compression_figure,
+    training_figures,
+)
+from hyena_glt.interpretability.run_folder import Metrics, RunFolder, read_run
+from hyena_glt.interpretability.sequence_view import patch_length_figure, view_sequence
+from hyena_glt.interpretability.svg_plots import shorten
+from hyena_glt.io.atomic import atomic_write
+
+REPORT_NAME = "report.html"
+MAX_EXAMPLES = 12
+HEADLINE_METRICS = {
+    "regression": ("pearson", "spearman", "r2"),
+    "single_label": ("mcc", "accuracy", "auroc"),
+    "multi_label": ("f1_macro", "auroc", "auprc"),
+    "token": ("mcc", "accuracy", "auroc"),
+}
+TASK_WORDS = {
+    "single_label": "classification",
+    "multi_label": "multi-label classification",
+    "regression": "regression",
+    "token": "labels per base",
+}
+VERSIONED = ("hyena-glt", "torch", "transformers", "numpy", "scikit-learn")
+
+
+class Headline(NamedTuple):
+    """One test metric beside the baseline's.
+
+    Attributes:
+        name: Name of the metric.
+        value: On the test set.
+        baseline: The baseline's value on the test set; None without a baseline.
+    """
+
+    name: str
+    value: float
+    baseline: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """The model's value minus the baseline's, or None if either is undefined."""
+        if self.baseline is None or not math.isfinite(self.value - self.baseline):
+            return None
+        return self.value - self.baseline
+
+
+def write_report(run_directory: Path) -> Path:
+    """Write ``report.html`` into the folder of a training run.
+
+    The page shows what the run has left so far and lists what is missing, so it can be written
+    for a run that crashed or is still going.  An older report is replaced in one step.
+
+    Args:
+        run_directory: Folder of the run; holds at least ``config.yaml`` and ``log.jsonl``.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        DataError: If the folder holds no training run.
+        OutputError: If the page cannot be written there.
+    """
+    run = read_run(Path(run_directory))
+    target = run.directory / REPORT_NAME
+    # A lone surrogate may stand in a YAML string but has no UTF-8 form.
+    content = render_report(run).encode("utf-8", errors="replace")
+    with atomic_write(target) as unfinished:
+        unfinished.write_bytes(content)
+    return target
+
+
+def render_report(run: RunFolder) -> str:
+    """Put a run on a page.
+
+    Args:
+        run: A run as far as it got.
+
+    Returns:
+        A whole HTML document.
+    """
+    assessment = assess(run.predictions, run.metrics) if run.predictions else Assessment()
+    listed = [] if run.examples is None else run.examples.examples
+    views = [view_sequence(example) for example in listed[:MAX_EXAMPLES]]
+    problems = [*run.problems, *assessment.problems]
+    if len(listed) > MAX_EXAMPLES:
+        problems.append(f"{len(listed)} examples were saved; the first {MAX_EXAMPLES} are shown.")
+    lengths = run.examples and patch_length_figure(run.examples.patch_length_histogram)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("hyena_glt.interpretability"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for text in (readable.number, readable.score, readable.difference, readable.duration):
+        environment.filters[text.__name__] = text
+    environment.filters |= {
+        "count": readable.count,
+        "metric_name": readable.metric_name,
+        "shorten": shorten,
+    }
+    script = _template_file("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        name=run.directory.resolve().name,
+        task=_task_sentence(run.metrics, assessment),
+        run=run,
+        metrics=run.metrics,
+        verdict=_verdict(run.metrics),
+        headlines=_headlines(run.metrics),
+        metric_rows=_metric_rows(run.metrics),
+        last_step=run.steps[-1] if run.steps else None,
+        changed=datetime.fromtimestamp((run.directory / "log.jsonl").stat().st_mtime).astimezone(),
+        problems=problems,
+        training=training_figures(run.steps, run.evaluations),
+        assessment=assessment,
+        patches=[figure for figure in (lengths, compression_figure(run.steps)) if figure],
+        compression=_compression(run),
+        views=views,
+        settings=_settings(run.config),
+        versions=_versions(),
+        letters="ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        style=Markup(_template_file("report.css")),
+        script=Markup(script),
+        script_digest=digest,
+    )
+
+
+def _template_file(name: str) -> str:
+    folder = resources.files("hyena_glt.interpretability") / "templates"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _task_sentence(metrics: Metrics | None, assessment: Assessment) -> str:
+    parts = []
+    if metrics is not None:
+        task = TASK_WORDS[metrics.task]
+        if metrics.labels and metrics.task != "regression":
+            names = ", ".join(shorten(label, 40) for label in metrics.labels[:8])
+            names += ", …" if len(metrics.labels) > 8 else ""
+            task += f" into {len(metrics.labels)} classes ({names})"
+        parts.append(task[:1].upper() + task[1:])
+    if assessment.sequences:
+        parts.append(f"{assessment.sequences:,} test sequences")
+    return " · ".join(parts)
+
+
+def _headlines(metrics: Metrics | None) -> list[Headline]:
+    if metrics is None:
+        return []
+    baseline = {} if metrics.baseline is None else metrics.baseline.test
+    present = [name for name in HEADLINE_METRICS[metrics.task] if name in metrics.test]
+    present += [name for name in LEADING_METRICS if name in metrics.test and name not in present]
+    return [
+        Headline(readable.metric_name(name), metrics.test[name], baseline.get(name))
+        for name in present[:3]
+    ]
+
+
+def _verdict(metrics: Metrics | None) -> str:
+    """Say in one sentence whether the model beats the baseline."""
+    if metrics is None or metrics.baseline is None:
+        return ""
+    for headline in _headlines(metrics):
+        gain = headline.difference
+        if gain is not None:
+            own, reference = readable.score(headline.value), readable.score(headline.baseline)
+            value = f"On the test set the model's {headline.name} is {own}"
+            other = f"the {metrics.baseline.name} ({reference})"
+            if abs(gain) < 0.0005:
+                return f"{value}, the same as {other}."
+            side = "above" if gain > 0 else "below"
+            size = readable.score(abs(gain))
+            verdict = f"{value}, {size} {side} {other}."
+            return verdict if gain > 0 else f"{verdict} The model has not learned more than it."
+    return ""
+
+
+def _metric_rows(metrics: Metrics | None) -> list[tuple[str, list[float | None]]]:
+    """Lay all final metrics out: validation, test and baseline side by side."""
+    if metrics is None:
+        return []
+    columns = [metrics.validation, metrics.test]
+    if metrics.baseline is not None:
+        columns.append(metrics.baseline.test)
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [
+        (readable.metric_name(name), [column.get(name) for column in columns]) for name in names
+    ]
+
+
+def _compression(run: RunFolder) -> float | None:
+    """Find the compression ratio of the model; of the last step if the run has not finished."""
+    ratio = math.nan
+    if run.metrics is not None:
+        ratio = run.metrics.compression_ratio
+        if math.isnan(ratio) and run.examples is not None:
+            ratio = run.examples.compression_ratio
+    elif run.steps:
+        ratio = run.steps[-1].compression_ratio
+    return None if math.isnan(ratio) else ratio
+
+
+def _settings(config: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Flatten the configuration: sections with dotted names and values as written in YAML."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for name, section in config.items():
+        if isinstance(section, Mapping):
+            sections[name] = list(_flat(section))
+        else:
+            sections.setdefault("run", []).append((name, _setting(section)))
+    return list(sections.items())
+
+
+def _flat(section: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in section.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _setting(value)
+
+
+def _setting(value: Any) -> str:
+    words = {None: "none", True: "yes", False: "no"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    if isinstance(value, list):
+        return shorten(", ".join(map(str, value)), 500)
+    return shorten(str(value), 500)
+
+
+def _versions() -> list[tuple[str, str]]:
+    """Name what wrote this page."""
+    found = [("Python", platform.python_version())]
+    for package in VERSIONED:
+        try:
+            found.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            continue
+    return found

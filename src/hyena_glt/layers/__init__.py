@@ -1,0 +1,1 @@
+"""Neural layers: filters, the Hyena operator, merging, positions, the bridge, the block."""

@@ -1,0 +1,191 @@
+"""From tokens to patches and back by attention inside the patch.
+
+On the way up a patch attends its own tokens; on the way down a token attends a few patches: its
+own and the neighbours (two-sided), or the last closed ones (causal).  Keys and values of the tokens
+are computed once and shared by all blocks that look down.
+
+Axes::
+
+    b  aligned rows
+    l  tokens per row
+    n  tokens of all rows, row after row (b * l)
+    p  patches per row
+    w  patches that a token attends
+    h  heads
+    d  channels of the base level
+    e  channels of the patch level
+
+Cost: O(l * w * d) time, never O(p * l).  Source: patch cross-attention of BLT, Pagnoni et al.
+2024, arXiv:2412.09871, sections 3.2 and 3.3; the guide's ``CrossAttentionPositionBridge``.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.ops.boundaries import Patches
+from hyena_glt.ops.segments import segment_mean, segment_softmax, segment_sum
+
+
+class TokenMemory(NamedTuple):
+    """Keys and values of the tokens, flattened over the batch, for the patches to attend.
+
+    Attributes:
+        keys: One per token.
+        values: One per token.
+        index: Patch of each token over the whole batch; the number of patches means padding.
+        count: Number of patches over the whole batch, absent ones included.
+    """
+
+    keys: Float[Tensor, "n d"]
+    values: Float[Tensor, "n d"]
+    index: Tensor
+    count: int
+
+
+class CrossAttentionPositionBridge(nn.Module):
+    """Carry information between tokens and patches.
+
+    Args:
+        config: Model configuration.
+    """
+
+    def __init__(self, config: HyenaGLTConfig) -> None:
+        super().__init__()
+        assert config.local_hidden_size is not None
+        local, width = config.local_hidden_size, config.hidden_size
+        self.causal = config.causal
+        self.window = config.bridge_window
+        self.token_norm = nn.LayerNorm(local, eps=config.layer_norm_eps)
+        self.token_keys = nn.Linear(local, local, bias=False)
+        self.token_values = nn.Linear(local, local, bias=False)
+        self.mean_to_patch = nn.Linear(local, width, bias=False)
+        self.encode_attention = PatchLookDown(local, local, width, config.num_attention_heads)
+        self.heads = config.num_attention_heads
+        self.patch_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.patch_keys = nn.Linear(width, local, bias=False)
+        self.patch_values = nn.Linear(width, local, bias=False)
+        self.decode_query = nn.Linear(local, local, bias=False)
+        self.decode_out = nn.Linear(local, local, bias=False)
+
+    def encode_byte_to_patch(
+        self, tokens: Float[Tensor, "b l d"], patches: Patches
+    ) -> tuple[Float[Tensor, "b p e"], TokenMemory, Float[Tensor, "n h"]]:
+        """Summarise the tokens of each patch.
+
+        The query of a patch is the mean of its tokens.
+
+        Args:
+            tokens: Base-level hidden states.
+            patches: Where the patches lie.
+
+        Returns:
+            The patches, the tokens' memory for later blocks, and the attention weight of each
+            token in its patch, one per head.
+        """
+        rows, count = patches.mask.shape
+        flat = self.token_norm(tokens).flatten(0, 1)
+        index = patches.flat_index
+        mean = segment_mean(flat, index, patches.length.flatten())
+        memory = TokenMemory(self.token_keys(flat), self.token_values(flat), index, rows * count)
+        attended, weights = self.encode_attention(mean, memory)
+        summary = self.mean_to_patch(mean) + attended
+        return summary.view(rows, count, -1), memory, weights
+
+    def decode_patch_to_byte(
+        self,
+        patch_states: Float[Tensor, "b p e"],
+        queries: Float[Tensor, "b l d"],
+        patches: Patches,
+    ) -> tuple[Float[Tensor, "b l d"], Float[Tensor, "b l w h"]]:
+        """Bring the patches back to the tokens.
+
+        Args:
+            patch_states: Output of the blocks.
+            queries: Base-level states with the encoding of their place in the patch.
+            patches: Where the patches lie.
+
+        Returns:
+            What each token read (zero where it may read nothing yet), and its attention weights
+            over the window.
+        """
+        rows, length, _ = queries.shape
+        count = patches.mask.shape[1]
+        normed = self.patch_norm(patch_states).flatten(0, 1)
+        keys, values = self.patch_keys(normed), self.patch_values(normed)
+        query = self._by_head(self.decode_query(queries).flatten(0, 1))
+        row_start = torch.arange(rows, device=queries.device).unsqueeze(1) * count
+        totals = patches.mask.sum(dim=1, keepdim=True)
+
+        logits, read, visible = [], [], []
+        for offset in self._offsets():
+            target = patches.index + offset
+            seen = (target >= 0) & (target < totals) & patches.token_mask
+            flat = (row_start + target.clamp(min=0).minimum(totals - 1)).flatten()
+            key = self._by_head(keys.index_select(0, flat))
+            logit = (query * key).sum(dim=-1).float() / key.shape[-1] ** 0.5
+            logits.append(logit.masked_fill(~seen.flatten().unsqueeze(1), -1e9))
+            read.append(values.index_select(0, flat))
+            visible.append(seen.flatten())
+        weights = torch.stack(logits, dim=1).softmax(dim=1)
+        weights = weights * torch.stack(visible, dim=1).unsqueeze(-1)
+        mixed = sum(
+            self._by_head(value) * weight.unsqueeze(-1).to(value.dtype)
+            for value, weight in zip(read, weights.unbind(1), strict=True)
+        )
+        out = self.decode_out(mixed.flatten(1))
+        shape = (rows, length, weights.shape[1], weights.shape[2])
+        return out.view(rows, length, -1), weights.view(shape)
+
+    def _offsets(self) -> list[int]:
+        """Patches to read, relative to the token's own."""
+        if self.causal:
+            return [-step for step in range(1, self.window + 1)]
+        half = self.window // 2
+        return list(range(-half, self.window - half))
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        return x.view(x.shape[0], self.heads, -1)
+
+
+class PatchLookDown(nn.Module):
+    """Let every patch attend its own tokens.
+
+    Args:
+        query_width: Channels of the patches.
+        local: Channels of the tokens' keys and values.
+        width: Channels of the result.
+        heads: Attention heads.
+    """
+
+    def __init__(self, query_width: int, local: int, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(query_width, local, bias=False)
+        self.out = nn.Linear(local, width, bias=False)
+
+    def forward(
+        self, patches: Float[Tensor, "s q"], memory: TokenMemory
+    ) -> tuple[Float[Tensor, "s e"], Float[Tensor, "n h"]]:
+        """Attend.
+
+        Args:
+            patches: Queries, flattened over the batch.
+            memory: Keys and values of the tokens.
+
+        Returns:
+            What each patch read, and the weight of each token in its patch.
+        """
+        query = self.query(patches)
+        query = torch.cat([query, query.new_zeros(1, query.shape[1])])  # the padding's
+        size = query.shape[1] // self.heads
+        product = query.index_select(0, memory.index) * memory.keys
+        logits = product.view(-1, self.heads, size).sum(dim=-1) / size**0.5
+        weights = segment_softmax(logits, memory.index, memory.count)
+        weighted = memory.values.view(-1, self.heads, size) * weights.unsqueeze(-1).to(
+            memory.values.dtype
+        )
+        return self.out(segment_sum(weighted.flatten(1), memory.index, memory.count)), weights

@@ -1,0 +1,268 @@
+"""Where tokens are merged into patches.
+
+Every position gets a score; positions that score above a threshold are candidates; the greedy rule
+of :mod:`hyena_glt.ops.boundaries` turns candidates into patches between the smallest and the
+largest allowed.  Next-base entropy of real DNA is nearly flat, so the threshold is a running
+quantile of the scores whenever a compression is asked for: learned in training, frozen afterwards.
+
+Axes::
+
+    b  aligned rows
+    l  tokens per row
+    d  channels of the base level
+    v  vocabulary
+
+Causality: in a causal model the score of position t uses tokens before t only (the router's also
+token t), and no output before t looks at it.
+
+Sources: entropy patching and its relative rule, BLT, Pagnoni et al. 2024, arXiv:2412.09871,
+section 2.3; cosine router, smoothing and straight-through confidence, H-Net, Hwang et al. 2025,
+arXiv:2507.07955, section 2.2; the quantile control is ours.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from hyena_glt.config import N_TOKEN_ID, NUM_SPECIAL_TOKENS, HyenaGLTConfig
+from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.layers.patterns import PatternScorer
+from hyena_glt.ops.boundaries import Patches, greedy_starts, patches_from_starts
+from hyena_glt.ops.entropy import entropy
+
+_THRESHOLD_MOMENTUM = 0.9
+_CONTROL_GAIN = 0.1
+
+
+class Merging(NamedTuple):
+    """What the merger decided.
+
+    Attributes:
+        patches: Where the patches lie.
+        scores: Score of a patch start at every token.
+        probability: Probability that a patch starts at each token; carries the task's gradient
+            to the scorer.
+        entropy: Entropy of the prediction of each token from those before it, in nats; None if
+            the scorer does not predict.
+        entropy_loss: Mean next-token loss of the entropy head, in nats; None likewise, and where no
+            gradient is wanted.
+    """
+
+    patches: Patches
+    scores: Float[Tensor, "b l"]
+    probability: Float[Tensor, "b l"]
+    entropy: Float[Tensor, "b l"] | None
+    entropy_loss: Float[Tensor, ""] | None
+
+
+class AdaptiveTokenMerger(nn.Module):
+    """Score positions and choose the patches.
+
+    Args:
+        config: Model configuration.
+    """
+
+    threshold: Tensor
+    score_scale: Tensor
+    candidate_logit: Tensor
+    updates: Tensor
+
+    def __init__(self, config: HyenaGLTConfig) -> None:
+        super().__init__()
+        assert config.local_hidden_size is not None
+        self.config = config
+        self.scorer = config.boundary_scorer
+        width = config.local_hidden_size
+        self.entropy_head = (
+            nn.Linear(width, config.genomic_vocab_size, bias=False)
+            if "entropy" in self.scorer
+            else None
+        )
+        self.patterns = PatternScorer(config) if "pattern" in self.scorer else None
+        self.entropy_weight = nn.Parameter(torch.ones(())) if self.scorer == "entropy_pattern" else None
+        if self.scorer == "router":
+            self.router_query = nn.Linear(width, width, bias=False)
+            self.router_key = nn.Linear(width, width, bias=False)
+        # State of the quantile control; saved with the weights.
+        self.register_buffer("threshold", torch.tensor(float(config.merge_threshold)))
+        self.register_buffer("score_scale", torch.ones(()))
+        self.register_buffer("candidate_logit", torch.tensor(_first_candidate_logit(config)))
+        self.register_buffer("updates", torch.zeros((), dtype=torch.long))
+
+    def forward(
+        self,
+        hidden_states: Float[Tensor, "b l d"],
+        predictive: Float[Tensor, "b l d"],
+        input_ids: Int[Tensor, "b l"],
+        token_mask: Bool[Tensor, "b l"],
+        *,
+        boundary_scores: Float[Tensor, "b l"] | None = None,
+        patch_starts: Bool[Tensor, "b l"] | None = None,
+    ) -> Merging:
+        """Choose the patches of every row.
+
+        Args:
+            hidden_states: Output of the local encoder; the router reads it.
+            predictive: States that know nothing of later tokens; the entropy head reads them.
+            input_ids: Token ids of aligned rows.
+            token_mask: True on tokens, False on padding.
+            boundary_scores: The caller's scores, for the ``track`` scorer.
+            patch_starts: Patches decided by the caller; overrides every scorer.
+
+        Raises:
+            ConfigError: If the scorer is ``track`` and no scores are given.
+            DataError: If ``patch_starts`` leaves out column 0.
+        """
+        config = self.config
+        scores, uncertainty, loss = self._score(
+            hidden_states, predictive, input_ids, token_mask, boundary_scores
+        )
+        if patch_starts is not None:
+            if not bool(patch_starts[:, 0].all()):
+                raise DataError("patch_starts: the first token of every sequence starts a patch")
+            starts = patch_starts & token_mask
+        elif self.scorer == "fixed":
+            starts = self._strided(token_mask)
+        else:
+            threshold = self._current_threshold(scores, token_mask)
+            starts = greedy_starts(
+                scores > threshold,
+                token_mask,
+                min_size=config.min_patch_size,
+                max_size=config.max_patch_tokens,
+            )
+        patches = patches_from_starts(starts, token_mask)
+        if self.scorer == "fixed" or patch_starts is not None:
+            probability = starts.to(scores.dtype)
+        else:
+            probability = torch.sigmoid((scores - self.threshold.clone()) / self.score_scale.clone())
+            if self.training:
+                self._follow(scores.detach(), patches, input_ids)
+        return Merging(patches, scores, probability, uncertainty, loss)
+
+    def _score(
+        self,
+        hidden_states: Tensor,
+        predictive: Tensor,
+        input_ids: Tensor,
+        token_mask: Tensor,
+        boundary_scores: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        score = torch.zeros(input_ids.shape, device=input_ids.device)
+        uncertainty, loss = None, None
+        if self.scorer == "track":
+            if boundary_scores is None:
+                raise ConfigError("boundary_scorer='track' needs boundary_scores, one per token")
+            return boundary_scores.float(), None, None
+        if self.entropy_head is not None:
+            # Detached: the head learns to predict without bending the task's features.
+            logits = self.entropy_head(predictive.detach())
+            if torch.is_grad_enabled():
+                loss = next_token_loss(logits, input_ids, token_mask)
+            uncertainty = _delay(entropy(logits.detach()))
+            if self.config.threshold_rule == "relative":
+                rise = uncertainty - _delay(uncertainty)
+                score = rise
+            else:
+                score = uncertainty
+            if self.entropy_weight is not None:
+                score = self.entropy_weight * score
+        if self.patterns is not None:
+            score = score + self.patterns(input_ids).float()
+        if self.scorer == "router":
+            query = self.router_query(hidden_states).float()
+            key = self.router_key(hidden_states).float()
+            earlier = torch.cat([key[:, :1], key[:, :-1]], dim=1)
+            score = (1 - F.cosine_similarity(query, earlier, dim=-1)) / 2
+        return score, uncertainty, loss
+
+    def _strided(self, token_mask: Tensor) -> Tensor:
+        """Patches of equal size: the target's, or the largest allowed."""
+        config = self.config
+        stride = config.max_patch_tokens
+        if config.target_compression is not None:
+            stride = max(1, round(config.target_compression / config.bases_per_token))
+        column = torch.arange(token_mask.shape[1], device=token_mask.device)
+        return (column % stride == 0) & token_mask
+
+    def _current_threshold(self, scores: Tensor, token_mask: Tensor) -> Tensor:
+        """The frozen threshold; in the first training step, the quantile of the step itself."""
+        if self.config.target_compression is None or not self.training or int(self.updates) > 0:
+            return self.threshold
+        self.threshold.copy_(self._quantile(scores.detach()[token_mask]))
+        return self.threshold
+
+    def _quantile(self, values: Tensor) -> Tensor:
+        share = torch.sigmoid(self.candidate_logit)
+        sample = values[:: 1 + values.numel() // 100_000]
+        return torch.quantile(sample, (1 - share).clamp(0, 1).to(sample.dtype))
+
+    @torch.no_grad()
+    def _follow(self, scores: Tensor, patches: Patches, input_ids: Tensor) -> None:
+        """Move threshold and scale towards those of the batch, for the next step."""
+        values = scores[patches.token_mask]
+        momentum = _THRESHOLD_MOMENTUM if int(self.updates) else 0.0
+        spread = values.std() if values.numel() > 1 else values.new_ones(())
+        self.score_scale.lerp_(spread.clamp(min=1e-4), 1 - momentum)
+        self.updates.add_(1)
+        if self.config.target_compression is None:
+            return
+        measured = nucleotides_of(input_ids, self.config)[patches.token_mask].sum()
+        ratio = measured / patches.mask.sum() / self.config.target_compression
+        self.candidate_logit.add_(_CONTROL_GAIN * ratio.clamp(0.5, 2.0).log()).clamp_(-12, 12)
+        self.threshold.lerp_(self._quantile(values), 1 - momentum)
+
+
+def next_token_loss(
+    logits: Float[Tensor, "b l v"], input_ids: Int[Tensor, "b l"], token_mask: Bool[Tensor, "b l"]
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy of predicting each token from the state before it, in nats.
+
+    Args:
+        logits: Predictions; those at t are about token t + 1.
+        input_ids: Token ids of aligned rows.
+        token_mask: True on tokens.
+    """
+    targets = input_ids[:, 1:].masked_fill(~token_mask[:, 1:], -100)
+    if not bool((targets >= 0).any()):
+        return logits.float().sum() * 0.0
+    return F.cross_entropy(logits[:, :-1].float().transpose(1, 2), targets, ignore_index=-100)
+
+
+def nucleotides_of(input_ids: Int[Tensor, "b l"], config: HyenaGLTConfig) -> Int[Tensor, "b l"]:
+    """Nucleotides that each token moves along the sequence; 0 for special tokens.
+
+    Args:
+        input_ids: Token ids.
+        config: Uses the vocabulary's layout.
+    """
+    is_letter = (input_ids >= NUM_SPECIAL_TOKENS) | (input_ids == N_TOKEN_ID)
+    is_kmer = input_ids >= NUM_SPECIAL_TOKENS + config.num_letters
+    return torch.where(is_kmer, config.bases_per_token, is_letter.long())
+
+
+def _delay(values: Tensor) -> Tensor:
+    """Move every row one step to the right, so that step t holds what was known before token t."""
+    return torch.cat([values[:, :1], values[:, :-1]], dim=1)
+
+
+def _first_candidate_logit(config: HyenaGLTConfig) -> float:
+    """Share of candidates that would give the target if scores were independent, as a logit.
+
+    With independent candidates of share q, patches last min + sum of (1 - q)**j, j = 1 ... max -
+    min, tokens on average (a geometric law cut at both ends); bisection inverts it.
+    """
+    if config.target_compression is None:
+        return 0.0
+    target = config.target_compression / config.bases_per_token
+    slack = config.max_patch_tokens - config.min_patch_size
+    low, high = 1e-5, 1 - 1e-5
+    for _ in range(60):
+        share = (low + high) / 2
+        mean = config.min_patch_size + sum((1 - share) ** j for j in range(1, slack + 1))
+        low, high = (share, high) if mean > target else (low, share)
+    return math.log(share / (1 - share))

@@ -1,0 +1,463 @@
+"""The model: bases, merged into patches, processed, brought back to bases.  Read this file first.
+
+::
+
+    tokens -> embedding, n-grams, positions -> local encoder -+----------------- skip ------+
+                                                              |                             |
+                                       merger: where patches start                          v
+                                                              |          bridge: patches -> tokens
+                                       bridge: tokens -> patches              -> local decoder
+                                                              |                             ^
+                                                              +- N x HyenaGLTBlock, smooth -+
+
+Everything of the sequence's length is local and cheap; everything deep runs over the patches.
+
+Axes::
+
+    b  rows as the caller made them      r  aligned rows, one sequence each
+    l  columns as the caller made them   m  aligned columns
+    p  patches of the longest row        d  base-level channels        e  ``hidden_size``
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers.generation.utils import GenerationMixin
+
+from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.layers.block import HyenaGLTBlock, LocalLayer
+from hyena_glt.layers.bridge import CrossAttentionPositionBridge
+from hyena_glt.layers.embedding import NgramEmbedding
+from hyena_glt.layers.merger import AdaptiveTokenMerger, Merging, nucleotides_of
+from hyena_glt.layers.positions import BLTPositionManager
+from hyena_glt.model.outputs import HyenaGLTOutput
+from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
+from hyena_glt.ops.layout import (
+    Layout,
+    aligned_layout,
+    from_aligned,
+    mirror_index,
+    mirrored,
+    to_aligned,
+)
+from hyena_glt.ops.scan import moving_average
+from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
+from hyena_glt.tasks.losses import causal_loss, sequence_loss, token_loss
+
+# Complement of A C G T (or U), which stand in this order behind the special tokens.
+_COMPLEMENT_SUM = 8 + 11
+
+
+class Encoding(NamedTuple):
+    """Hidden states of aligned rows, before any head.
+
+    Attributes:
+        tokens: (r, m, e); None if not asked for.
+        patches: (r, p, e).
+        merging: What the merger decided.
+        layout: Where the aligned tokens sit in the caller's batch.
+        input_ids: (r, m) aligned token ids.
+        token_to_patch: (r * m, h) weight of each token in its patch.
+        patch_to_token: (r, m, w, h) weights over the patches a token read; None without tokens.
+    """
+
+    tokens: Tensor | None
+    patches: Tensor
+    merging: Merging
+    layout: Layout
+    input_ids: Tensor
+    token_to_patch: Tensor
+    patch_to_token: Tensor | None
+
+
+class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
+    """Hyena-GLT: a genomic sequence model over dynamically merged tokens.
+
+    Without a head it carries a language-model head tied to ``embeddings``; a head assigned to
+    ``model.classifier`` or ``model.token_classifier`` takes its place and is saved with the model.
+
+    Args:
+        config: Settings; checked again here.
+
+    Example:
+        >>> model = HyenaGLT(HyenaGLTConfig(hidden_size=32, num_layers=2)).eval()
+        >>> model(torch.tensor([[8, 9, 10, 11]])).last_hidden_state.shape
+        torch.Size([1, 4, 32])
+    """
+
+    _is_stateful = True
+
+    def __init__(self, config: HyenaGLTConfig) -> None:
+        config.validate()
+        super().__init__(config)
+        assert config.local_hidden_size is not None
+        local, width = config.local_hidden_size, config.hidden_size
+        self.embeddings = nn.Embedding(config.genomic_vocab_size, width)
+        self.embedding_projection = nn.Linear(width, local, bias=False)
+        self.ngrams = NgramEmbedding(config) if config.ngram_sizes else None
+        self.position_manager = BLTPositionManager(config)
+        self.local_encoder = nn.ModuleList(
+            LocalLayer(config) for _ in range(config.local_encoder_layers)
+        )
+        self.initial_merger = AdaptiveTokenMerger(config)
+        self.bridge = CrossAttentionPositionBridge(config)
+        self.layers = nn.ModuleList(
+            HyenaGLTBlock(config, layer) for layer in range(config.num_layers)
+        )
+        self.final_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.local_norm = nn.LayerNorm(local, eps=config.layer_norm_eps)
+        self.local_decoder = nn.ModuleList(
+            LocalLayer(config) for _ in range(config.local_decoder_layers)
+        )
+        self.output_projection = nn.Linear(local, width, bias=False)
+        self.output_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.gradient_checkpointing = config.gradient_checkpointing
+        for name, settings in (config.attached_heads or {}).items():
+            setattr(self, name, _HEAD_TYPES[name](**settings))
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        output_position_info: bool = False,
+        *,
+        labels: Tensor | None = None,
+        segment_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        boundary_scores: Tensor | None = None,
+        patch_starts: Tensor | None = None,
+        output_attentions: bool = False,
+        logits_to_keep: int = 0,
+        **unused: Any,
+    ) -> HyenaGLTOutput:
+        """Run the model.
+
+        Args:
+            input_ids: (b, l) token ids.
+            attention_mask: (b, l), 1 on tokens and 0 on padding, which may stand left or right.
+            output_position_info: Return ``position_info``: the guide's three features and
+                ``global_positions``, the tokens' positions rebuilt from the patches, each of
+                shape (b, l) or, for a batch of one, (l,); and ``patch_starts``,
+                ``patch_lengths`` (b, p), in tokens.
+            labels: Token ids for the language-model head (not shifted); classes or values for an
+                attached head.
+            segment_ids: (b, l) number of the sequence each token of a packed row belongs to.
+            inputs_embeds: (b, l, e) in place of the token embeddings; ``input_ids`` still decide
+                n-grams and patches.
+            boundary_scores: (b, l) scores of patch starts, for ``boundary_scorer="track"``.
+            patch_starts: (b, l), True where a patch starts; overrides the merger.
+            output_attentions: Return the bridge's attention weights.
+            logits_to_keep: Compute language-model logits for that many last columns only; 0: all.
+            unused: Arguments that Hugging Face's generation passes; refused unless empty.
+
+        Raises:
+            DataError: If an argument has the wrong shape, an id is outside the vocabulary, a row
+                has no token, or the sequence is longer than ``max_position_embeddings``.
+            ConfigError: If the scorer needs an argument that is missing.
+        """
+        _refuse_unused(unused)
+        encoding = self.encode(
+            input_ids, attention_mask, segment_ids=segment_ids, inputs_embeds=inputs_embeds,
+            boundary_scores=boundary_scores, patch_starts=patch_starts,
+        )  # fmt: skip
+        output = self.assemble(encoding, output_position_info, output_attentions)
+        assert output.last_hidden_state is not None
+        classifier = getattr(self, "classifier", None)
+        token_classifier = getattr(self, "token_classifier", None)
+        loss = None
+        if classifier is not None:
+            output.logits = self.classify(classifier, encoding)
+            loss = None if labels is None else sequence_loss(output.logits, labels, None)
+            if token_classifier is not None:
+                output.token_logits = token_classifier(output.last_hidden_state)
+        elif token_classifier is not None:
+            output.logits = token_classifier(output.last_hidden_state)
+            loss = None if labels is None else token_loss(output.logits, labels)
+        else:
+            output.logits = self.predict_tokens(output.last_hidden_state[:, -logits_to_keep:])
+            if labels is not None:
+                whole = output.logits
+                loss = (causal_loss if self.config.causal else token_loss)(whole, labels)
+        output.loss = self.with_entropy_gradient(loss, encoding)
+        return output
+
+    def encode(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        *,
+        segment_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        boundary_scores: Tensor | None = None,
+        patch_starts: Tensor | None = None,
+        tokens: bool = True,
+    ) -> Encoding:
+        """Compute hidden states; the arguments are those of ``forward``.
+
+        Args:
+            input_ids: (b, l) token ids.
+            attention_mask: (b, l), 1 on tokens.
+            segment_ids: (b, l) sequence of each token in packed rows.
+            inputs_embeds: (b, l, e) in place of the token embeddings.
+            boundary_scores: (b, l) for the ``track`` scorer.
+            patch_starts: (b, l), overrides the merger.
+            tokens: False skips the way back to the tokens.
+        """
+        mask = self._checked_mask(input_ids, attention_mask)
+        layout = aligned_layout(mask, segment_ids)
+        ids = to_aligned(input_ids, layout, fill=self.config.pad_token_id or 0)
+        if ids.shape[1] > self.config.max_position_embeddings:
+            raise DataError(
+                f"input_ids: a sequence of {ids.shape[1]} tokens is longer than "
+                f"max_position_embeddings={self.config.max_position_embeddings}; raise it or "
+                "truncate"
+            )
+        optional = (inputs_embeds, boundary_scores, patch_starts)
+        embeds, scores, starts = (
+            None if value is None else to_aligned(value, layout) for value in optional
+        )
+        token_mask = layout.mask
+
+        embedded = self._embed(ids, embeds)
+        hidden = embedded + self.position_manager.encode_tokens(
+            ids.shape[1], token_mask.sum(dim=1, keepdim=True)
+        ).to(embedded.dtype)
+        for layer in self.local_encoder:
+            hidden = self._run(layer, hidden, token_mask)
+
+        # What predicts the next token must not have seen it: a two-sided encoder has.
+        predictive = hidden if self.config.causal else embedded
+        merging = self.initial_merger(
+            hidden, predictive, ids, token_mask, boundary_scores=scores, patch_starts=starts
+        )
+        patches = merging.patches
+        x, memory, token_to_patch = self.bridge.encode_byte_to_patch(hidden, patches)
+        x = x + self.position_manager.encode_patches(patches).to(x.dtype)
+        for block in self.layers:
+            x = self._run(block, x, patches.mask, memory)
+        x = self.final_norm(x)
+        if not tokens:
+            return Encoding(None, x, merging, layout, ids, token_to_patch, None)
+
+        queries = self.local_norm(hidden) + self.position_manager.encode_queries(patches).to(
+            hidden.dtype
+        )
+        read, patch_to_token = self.bridge.decode_patch_to_byte(
+            self._smooth(x, merging), queries, patches
+        )
+        hidden = hidden + read * _confidence(merging).to(read.dtype)
+        for layer in self.local_decoder:
+            hidden = self._run(layer, hidden, token_mask)
+        out = self.output_norm(self.output_projection(hidden))
+        return Encoding(out, x, merging, layout, ids, token_to_patch, patch_to_token)
+
+    def assemble(
+        self, encoding: Encoding, position_info: bool, attentions: bool
+    ) -> HyenaGLTOutput:
+        """Bring an encoding into the caller's layout.
+
+        Args:
+            encoding: Hidden states of aligned rows.
+            position_info: Add ``position_info``.
+            attentions: Add ``attentions``.
+        """
+        layout, merging = encoding.layout, encoding.merging
+        assert encoding.tokens is not None
+        output = HyenaGLTOutput(
+            last_hidden_state=from_aligned(encoding.tokens, layout)
+            * layout.caller_mask.unsqueeze(-1).to(encoding.tokens.dtype),
+            patch_hidden_state=encoding.patches,
+            patch_mask=merging.patches.mask,
+            compression_ratio=self._compression(encoding),
+            entropy_loss=merging.entropy_loss,
+        )
+        if position_info:
+            output.position_info = self._position_info(encoding)
+        if attentions:
+            weights = encoding.token_to_patch.view(*encoding.input_ids.shape, -1)
+            assert encoding.patch_to_token is not None
+            window = encoding.patch_to_token
+            output.attentions = {
+                "token_to_patch": from_aligned(weights, layout),
+                "patch_to_token": from_aligned(window.flatten(2), layout).unflatten(
+                    2, window.shape[2:]
+                ),
+            }
+        return output
+
+    def classify(self, head: SequenceClassificationHead, encoding: Encoding) -> Tensor:
+        """Apply a sequence head to an encoding.
+
+        Args:
+            head: The head.
+            encoding: Hidden states of aligned rows.
+        """
+        assert encoding.tokens is not None
+        patches = encoding.merging.patches
+        logits: Tensor = head(encoding.tokens, encoding.layout.mask, encoding.patches, patches.mask)
+        return logits
+
+    def predict_tokens(self, hidden_states: Tensor) -> Tensor:
+        """Logits over the vocabulary, from the embedding table.
+
+        Args:
+            hidden_states: (b, l, e).
+        """
+        return F.linear(hidden_states, self.embeddings.weight).float()
+
+    @staticmethod
+    def with_entropy_gradient(loss: Tensor | None, encoding: Encoding) -> Tensor | None:
+        """Let the entropy head's gradient ride on a loss without changing its value.
+
+        Args:
+            loss: Loss of the task.
+            encoding: Holds the entropy head's loss.
+        """
+        own = encoding.merging.entropy_loss
+        if loss is None or own is None or not own.requires_grad:
+            return loss
+        return loss + (own - own.detach())
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The token embeddings."""
+        return self.embeddings
+
+    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
+        """Save weights (safetensors) and configuration, attached heads included.
+
+        Args:
+            save_directory: Folder to write to.
+            kwargs: Passed on to Hugging Face.
+        """
+        heads = {name: getattr(self, name, None) for name in _HEAD_TYPES}
+        attached = {name: head.settings for name, head in heads.items() if head is not None}
+        self.config.attached_heads = attached or None
+        super().save_pretrained(save_directory, **kwargs)
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, **unused: Any
+    ) -> dict[str, Any]:
+        """What one step of generation passes to ``forward``: the whole sequence so far.
+
+        Args:
+            input_ids: (b, l) tokens so far.
+            attention_mask: (b, l), 1 on tokens.
+            unused: Cache arguments of Hugging Face; there is no cache.
+
+        Raises:
+            ConfigError: If the model is two-sided.
+        """
+        if not self.config.causal:
+            raise ConfigError(
+                "a two-sided model (causal=False) cannot generate; train a causal language model"
+            )
+        return {"input_ids": input_ids, "attention_mask": attention_mask, "logits_to_keep": 1}
+
+    def _checked_mask(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        if input_ids.dim() != 2 or input_ids.numel() == 0:
+            raise DataError(
+                "input_ids: expected shape (batch, length) with at least one token, got "
+                f"{tuple(input_ids.shape)}"
+            )
+        lowest, highest = int(input_ids.min()), int(input_ids.max())
+        if lowest < 0 or highest >= self.config.genomic_vocab_size:
+            worst = lowest if lowest < 0 else highest
+            raise DataError(
+                f"input_ids: id {worst} is outside the vocabulary of "
+                f"{self.config.genomic_vocab_size} tokens (genomic_vocab_size)"
+            )
+        if attention_mask is None:
+            return torch.ones_like(input_ids, dtype=torch.bool)
+        if attention_mask.shape != input_ids.shape:
+            raise DataError(
+                f"attention_mask: shape {tuple(attention_mask.shape)} differs from that of "
+                f"input_ids, {tuple(input_ids.shape)}"
+            )
+        return attention_mask.bool()
+
+    def _embed(self, ids: Tensor, inputs_embeds: Tensor | None) -> Tensor:
+        """Token and n-gram embeddings at the base level."""
+        # Scaled up: the table is small for the sake of the logits that it is tied to.
+        scale = self.config.hidden_size**0.5
+        if inputs_embeds is None:
+            table = self.embedding_projection(self.embeddings.weight * scale)
+            embedded = F.embedding(ids, table)
+        else:
+            embedded = self.embedding_projection(inputs_embeds * scale)
+        return embedded if self.ngrams is None else embedded + self.ngrams(ids).to(embedded.dtype)
+
+    def _run(self, layer: nn.Module, x: Tensor, *args: Any) -> Tensor:
+        if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
+            out: Tensor = checkpoint(layer, x, *args, use_reentrant=False)
+            return out
+        plain: Tensor = layer(x, *args)
+        return plain
+
+    def _smooth(self, x: Tensor, merging: Merging) -> Tensor:
+        """Average each patch with those before it, the more the less sure its start is."""
+        patches = merging.patches
+        weight = merging.probability.gather(1, patches.first).clamp(1e-4, 1 - 1e-4)
+        # The first patch of a row has nothing before it; absent patches keep the average.
+        first = torch.zeros_like(weight)
+        first[:, 0] = 1.0
+        weight = torch.where(first.bool(), first, weight * patches.mask)
+        return moving_average(x, weight.to(x.dtype))
+
+    def _compression(self, encoding: Encoding) -> Tensor:
+        nucleotides = nucleotides_of(encoding.input_ids, self.config) * encoding.layout.mask
+        return nucleotides.sum() / encoding.merging.patches.mask.sum()
+
+    def _position_info(self, encoding: Encoding) -> dict[str, Tensor]:
+        patches, layout = encoding.merging.patches, encoding.layout
+        features = self.position_manager(patches)
+        per_token = {
+            "global_positions": self.position_manager.reconstruct(patches),
+            "global_position": features.global_position,
+            "position_in_patch": features.position_in_patch,
+            "patch_length": features.patch_length,
+            "patch_index": patches.index,
+        }
+        info = {name: from_aligned(value, layout) for name, value in per_token.items()}
+        if layout.caller_mask.shape[0] == 1:
+            info = {name: value[0] for name, value in info.items()}
+        return {**info, "patch_starts": patches.first, "patch_lengths": patches.length}
+
+
+def reverse_complement_ids(input_ids: Tensor, mask: Tensor) -> Tensor:
+    """The other strand of aligned rows of single-nucleotide tokens; padding stays behind.
+
+    Args:
+        input_ids: (r, m) token ids; special tokens and N are their own complement.
+        mask: (r, m), True on tokens.
+    """
+    flipped = input_ids.gather(1, mirror_index(mask))
+    letter = (flipped >= 8) & (flipped < 12)
+    return torch.where(letter, _COMPLEMENT_SUM - flipped, flipped)
+
+
+def _confidence(merging: Merging) -> Tensor:
+    """One in the forward pass; in the backward pass, the scorer's confidence in its decision."""
+    decided = torch.where(
+        merging.patches.starts, merging.probability, 1 - merging.probability
+    ).unsqueeze(-1)
+    return decided + (1 - decided).detach()
+
+
+def _refuse_unused(unused: dict[str, Any]) -> None:
+    # Hugging Face's generation passes these; they have no effect without a cache.
+    for name in ("past_key_values", "use_cache", "cache_position", "position_ids", "return_dict",
+                 "output_hidden_states"):  # fmt: skip
+        unused.pop(name, None)
+    if unused:
+        raise TypeError(f"HyenaGLT.forward() has no argument {next(iter(unused))!r}")
+
+
+_HEAD_TYPES: dict[str, type[nn.Module]] = {
+    "classifier": SequenceClassificationHead,
+    "token_classifier": TokenClassificationHead,
+}

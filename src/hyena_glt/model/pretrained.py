@@ -1,0 +1,67 @@
+"""What all models of the package share: initialisation, loading, checks."""
+
+import math
+from typing import Any, ClassVar
+
+from torch import nn
+from transformers import initialization as init
+from transformers.modeling_utils import PreTrainedModel
+
+from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.errors import ConfigError
+
+_HEADS = ("classifier.", "token_classifier.")
+
+
+class HyenaGLTPreTrainedModel(PreTrainedModel):
+    """Base of the models; saves to safetensors, loads with every weight accounted for."""
+
+    config_class: ClassVar[type] = HyenaGLTConfig
+    base_model_prefix = "model"
+    supports_gradient_checkpointing = True
+    _no_split_modules: ClassVar[list[str]] = ["HyenaGLTBlock", "LocalLayer"]
+    config: HyenaGLTConfig
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialise the plain layers; filters and scorers do it where they are defined."""
+        if isinstance(module, nn.Linear):
+            init.normal_(module.weight, std=0.6 / math.sqrt(module.in_features))
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            init.normal_(module.weight, std=0.02 if module.padding_idx is None else 0.2)
+            if module.padding_idx is not None:
+                init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Load a saved model.
+
+        A new task head may be missing from the files; anything else must be there.
+
+        Args:
+            pretrained_model_name_or_path: Folder written by ``save_pretrained``, or a Hub name.
+            args: Passed on to Hugging Face.
+            kwargs: Passed on to Hugging Face.
+
+        Raises:
+            ConfigError: If the files lack weights of this architecture, or hold others.
+        """
+        wants_info = kwargs.pop("output_loading_info", False)
+        model, info = super().from_pretrained(
+            pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs
+        )
+        missing = [key for key in info["missing_keys"] if not key.startswith(_HEADS)]
+        unexpected = [key for key in info["unexpected_keys"] if not key.startswith(_HEADS)]
+        mismatched = list(info.get("mismatched_keys", ()))
+        if missing or unexpected or mismatched:
+            raise ConfigError(
+                f"{pretrained_model_name_or_path}: the weights do not fit {cls.__name__}: "
+                f"{len(missing)} missing (first: {min(missing, default='-')}), "
+                f"{len(unexpected)} unexpected (first: {min(unexpected, default='-')}), "
+                f"{len(mismatched)} of another shape"
+            )
+        return (model, info) if wants_info else model

@@ -1,0 +1,94 @@
+"""Predictions and metrics of a model over a loader."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers.modeling_utils import PreTrainedModel
+
+from hyena_glt.evaluation.metrics import MetricTask, compute_metrics
+from hyena_glt.tasks.losses import IGNORED
+
+# Task of a dataset -> task of the metrics.
+METRIC_TASKS: dict[str, MetricTask] = {
+    "classification": "single_label",
+    "multi_label": "multi_label",
+    "regression": "regression",
+    "token_classification": "token",
+}
+
+
+class Evaluation(NamedTuple):
+    """A model's predictions over a data set.
+
+    Attributes:
+        loss: Mean loss, weighted by rows; nan without labels.
+        metrics: By name; empty without labels.
+        labels: As the loader gives them, row after row; empty without.
+        scores: Probabilities (values for regression), row after row.
+    """
+
+    loss: float
+    metrics: dict[str, float]
+    labels: NDArray[Any]
+    scores: NDArray[Any]
+
+
+def probabilities(logits: Tensor, task: str) -> Tensor:
+    """Turn logits into what a person reads.
+
+    Args:
+        logits: Output of a head.
+        task: Task of the data set.
+    """
+    if task == "regression":
+        return logits
+    if task == "multi_label":
+        return logits.sigmoid()
+    return logits.softmax(dim=-1)
+
+
+@torch.no_grad()
+def evaluate(model: PreTrainedModel, loader: Iterable[dict[str, Tensor]], task: str) -> Evaluation:
+    """Run a model over a loader, in fp32 and inference mode; the mode is restored.
+
+    Args:
+        model: A face of the package.
+        loader: Batches of ``input_ids``, ``attention_mask`` and, if known, ``labels``.
+        task: Task of the data set.
+    """
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    losses: list[tuple[float, int]] = []
+    labels: list[NDArray[Any]] = []
+    scores: list[NDArray[Any]] = []
+    for batch in loader:
+        inputs = {name: value.to(device) for name, value in batch.items()}
+        output = model(**inputs)
+        logits = probabilities(output.logits, task)
+        if "labels" in batch:
+            losses.append((float(output.loss), len(batch["labels"])))
+            kept = batch["labels"]
+            if task == "token_classification":
+                known = kept != IGNORED
+                kept, logits = kept[known], logits[known.to(device)]
+            labels.append(kept.numpy())
+        scores.append(logits.float().cpu().numpy())
+    model.train(was_training)
+    all_scores = np.concatenate(scores)
+    if not labels:
+        return Evaluation(float("nan"), {}, np.empty(0), all_scores)
+    all_labels = np.concatenate(labels)
+    rows = sum(count for _, count in losses)
+    loss = sum(value * count for value, count in losses) / rows
+    if task == "regression" and all_scores.shape[-1] == 1:
+        metrics = compute_metrics("regression", all_labels.reshape(-1), all_scores.reshape(-1))
+    elif task in METRIC_TASKS:
+        metrics = compute_metrics(METRIC_TASKS[task], all_labels, all_scores)
+    else:
+        metrics = {"bits_per_token": loss / float(np.log(2))}
+    return Evaluation(loss, metrics, all_labels, all_scores)

@@ -1,0 +1,313 @@
+"""Train a model on loaders: the loop, from the first batch to the best weights.
+
+Reading order: ``settings`` says what can be set, ``optimization`` how weights move, **this file**
+runs the steps, ``evaluator`` scores, ``run_log`` remembers.
+"""
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers.modeling_utils import PreTrainedModel
+
+from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.data.datasets import GenomicDataset
+from hyena_glt.errors import DataError, TrainingError
+from hyena_glt.model.faces import (
+    HyenaGLTForCausalLM,
+    HyenaGLTForMaskedLM,
+    HyenaGLTForSequenceClassification,
+    HyenaGLTForTokenClassification,
+)
+from hyena_glt.model.hyena_glt import reverse_complement_ids
+from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from hyena_glt.training.evaluator import Evaluation, evaluate
+from hyena_glt.training.optimization import WeightAverage, learning_rate, make_optimizer
+from hyena_glt.training.precision import autocast
+from hyena_glt.training.progress import TrainingProgress
+from hyena_glt.training.run_log import RunLog
+from hyena_glt.training.settings import TrainingSettings
+
+_FACES: dict[str, type[PreTrainedModel]] = {
+    "classification": HyenaGLTForSequenceClassification,
+    "multi_label": HyenaGLTForSequenceClassification,
+    "regression": HyenaGLTForSequenceClassification,
+    "token_classification": HyenaGLTForTokenClassification,
+}
+_PROBLEM_TYPES = {
+    "classification": SINGLE_LABEL,
+    "multi_label": MULTI_LABEL,
+    "regression": REGRESSION,
+}
+# What decides which epoch was best; larger is better.
+_HEADLINE = {
+    "classification": "mcc",
+    "multi_label": "auroc",
+    "regression": "spearman",
+    "token_classification": "mcc",
+}
+
+
+class TrainingResult(NamedTuple):
+    """How a training ended.
+
+    Attributes:
+        best_epoch: Epoch, from 1, whose weights the model now holds.
+        validation: Loss and metrics of that epoch; None without validation data.
+        seconds: Time the training took.
+        steps: Steps taken.
+    """
+
+    best_epoch: int
+    validation: Evaluation | None
+    seconds: float
+    steps: int
+
+
+class EnhancedTrainingPipeline:
+    """Train, evaluate and keep the best model for a task.
+
+    The task is that of the training loader's ``GenomicDataset``.  Two-sided tasks (classification,
+    token labels) set ``causal=False`` on a copy of the configuration, and say so.
+
+    Args:
+        config: Model configuration.
+        settings: How to train; None takes the defaults.
+        model: A model to go on training, in place of a new one.
+        log: Where events are written; None keeps them in memory.
+        progress: Show a progress bar and a line per epoch.
+
+    Example:
+        >>> trainer = EnhancedTrainingPipeline(config)  # doctest: +SKIP
+        >>> trainer.train(loaders["train"], loaders["val"])  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        config: HyenaGLTConfig,
+        settings: TrainingSettings | None = None,
+        *,
+        model: PreTrainedModel | None = None,
+        log: RunLog | None = None,
+        progress: bool = True,
+    ) -> None:
+        self.config = config
+        self.settings = settings or TrainingSettings()
+        self.model = model
+        self.log = log or RunLog()
+        self.progress = progress
+        self.task = ""
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def train(
+        self,
+        train_loader: DataLoader[Any],
+        val_loader: DataLoader[Any] | None = None,
+        *,
+        checkpoint: Path | None = None,
+    ) -> TrainingResult:
+        """Train and leave the best weights in ``self.model``.
+
+        Args:
+            train_loader: Training batches; its dataset names the task.
+            val_loader: Validation batches; decides which epoch was best.
+            checkpoint: Folder in which the best model so far is saved, whole, after each epoch
+                that improves.
+
+        Raises:
+            DataError: If the loader's dataset is not a ``GenomicDataset`` or has no labels.
+            TrainingError: If the loss stops being a number; names the step.
+        """
+        dataset = train_loader.dataset
+        if not isinstance(dataset, GenomicDataset):
+            raise DataError("train_loader: its dataset must be a GenomicDataset, which names the task")
+        self.task = dataset.task
+        with _seeded(self.settings.seed):
+            if self.model is None:
+                self.model = self._new_model(dataset)
+            self.model.to(self.device)
+            if self.task == "regression":
+                self._scale_targets(dataset)
+            return self._run(train_loader, val_loader, checkpoint)
+
+    def evaluate(self, loader: DataLoader[Any]) -> Evaluation:
+        """Score the model on a loader.
+
+        Args:
+            loader: Batches with labels.
+
+        Raises:
+            TrainingError: If there is no model yet.
+        """
+        if self.model is None:
+            raise TrainingError("there is no model yet; call train first")
+        return evaluate(self.model, loader, self.task)
+
+    def _new_model(self, dataset: GenomicDataset) -> PreTrainedModel:
+        config = copy.deepcopy(self.config)
+        if self.task == "language_modeling":
+            return (HyenaGLTForCausalLM if config.causal else HyenaGLTForMaskedLM)(config)
+        if config.causal:
+            config.causal = False
+            self._note("this task looks both ways: causal=False was set for the model")
+        config.num_labels = dataset.num_labels
+        if dataset.label_names:
+            config.id2label = dict(enumerate(dataset.label_names))
+            config.label2id = {name: i for i, name in enumerate(dataset.label_names)}
+        if self.task in _PROBLEM_TYPES:
+            config.problem_type = _PROBLEM_TYPES[self.task]
+        if self.settings.strand == "both":
+            config.reverse_complement = "average"
+        config.validate()
+        return _FACES[self.task](config)
+
+    def _scale_targets(self, dataset: GenomicDataset) -> None:
+        """Let the head start at the mean and the spread of the training values."""
+        assert isinstance(self.model, HyenaGLTForSequenceClassification)
+        values = torch.as_tensor(dataset.labels, dtype=torch.float32).view(len(dataset), -1)
+        spread = values.std(dim=0) if len(values) > 1 else torch.ones(values.shape[1])
+        self.model.classifier.shift.copy_(values.mean(dim=0))
+        self.model.classifier.scale.copy_(spread.clamp(min=1e-8))
+
+    def _run(
+        self,
+        train_loader: DataLoader[Any],
+        val_loader: DataLoader[Any] | None,
+        checkpoint: Path | None,
+    ) -> TrainingResult:
+        assert self.model is not None
+        settings, log = self.settings, self.log
+        optimizer = make_optimizer(self.model, settings)
+        average = (
+            WeightAverage(self.model, settings.weight_average) if settings.weight_average else None
+        )
+        total = settings.num_epochs * len(train_loader)
+        best: tuple[float, float] | None = None
+        best_epoch, best_validation, best_state = 0, None, self._state()
+        start, step = len(log.events) and log.events[-1]["seconds"], 0
+        with TrainingProgress(total, enabled=self.progress) as bar:
+            for epoch in range(1, settings.num_epochs + 1):
+                _set_epoch(train_loader, epoch - 1)
+                self.model.train()
+                for batch in train_loader:
+                    self._step(batch, step, total, epoch, optimizer, bar)
+                    if average is not None:
+                        average.update()
+                    step += 1
+                with average or nullcontext():
+                    validation = None if val_loader is None else self.evaluate(val_loader)
+                    score = self._score(validation)
+                    better = best is None or score >= best
+                    if better:
+                        best, best_epoch, best_validation = score, epoch, validation
+                        best_state = self._state()
+                        if checkpoint is not None:
+                            self.model.save_pretrained(checkpoint)
+                self._report(epoch, step, validation, better, bar)
+                if settings.patience and epoch - best_epoch >= settings.patience:
+                    self._note(f"stopped early: no better epoch than {best_epoch} in "
+                               f"{settings.patience}")
+                    break
+        self.model.load_state_dict(best_state)
+        self.model.eval()
+        log.write("note", message=f"best epoch: {best_epoch}")
+        seconds = log.events[-1]["seconds"] - start
+        return TrainingResult(best_epoch, best_validation, seconds, step)
+
+    def _step(
+        self,
+        batch: dict[str, Tensor],
+        step: int,
+        total: int,
+        epoch: int,
+        optimizer: torch.optim.Optimizer,
+        bar: TrainingProgress,
+    ) -> None:
+        assert self.model is not None
+        settings = self.settings
+        inputs = {name: value.to(self.device) for name, value in batch.items()}
+        if settings.strand == "both" and self.task != "token_classification":
+            inputs["input_ids"] = self._random_strands(inputs)
+        rate = learning_rate(step, total, settings)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with autocast(settings.precision, self.device):
+            output = self.model(**inputs)
+        if not math.isfinite(float(output.loss)):
+            raise TrainingError(
+                f"step {step + 1}: the loss is {float(output.loss)}; lower "
+                f"training.learning_rate (now {settings.learning_rate:g}) or look at the data"
+            )
+        optimizer.zero_grad()
+        output.loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
+        optimizer.step()
+        loss, compression = float(output.loss), float(output.compression_ratio)
+        self.log.write(
+            "step", step=step + 1, epoch=epoch - 1 + (step % max(1, total // settings.num_epochs) + 1)
+            / max(1, total // settings.num_epochs),
+            loss=loss, learning_rate=rate, grad_norm=float(norm), compression_ratio=compression,
+        )  # fmt: skip
+        bar.step(loss, compression)
+
+    def _random_strands(self, inputs: dict[str, Tensor]) -> Tensor:
+        ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()
+        flip = torch.rand(len(ids), device=ids.device) < 0.5
+        return torch.where(flip.unsqueeze(1), reverse_complement_ids(ids, mask), ids)
+
+    def _score(self, validation: Evaluation | None) -> tuple[float, float]:
+        """Larger is better: the task's headline metric, ties broken by the loss."""
+        if validation is None:
+            return 0.0, 0.0
+        value = validation.metrics.get(_HEADLINE.get(self.task, ""), 0.0)
+        return (value if math.isfinite(value) else -1.0), -validation.loss
+
+    def _report(
+        self, epoch: int, step: int, validation: Evaluation | None, better: bool,
+        bar: TrainingProgress,
+    ) -> None:  # fmt: skip
+        recent = [e["loss"] for e in self.log.events if e["event"] == "step"][-max(1, step // epoch):]
+        text = f"epoch {epoch:>3}  train loss {sum(recent) / len(recent):.4f}"
+        if validation is not None:
+            self.log.write(
+                "evaluation", split="validation", epoch=float(epoch), step=step,
+                loss=validation.loss, metrics=validation.metrics,
+            )  # fmt: skip
+            shown = list(validation.metrics.items())[:4]
+            figures = "  ".join(f"{name} {value:.4f}" for name, value in shown)
+            text += f"  validation loss {validation.loss:.4f}  {figures}"
+        bar.line(text + ("  *" if better and validation is not None else ""))
+
+    def _note(self, message: str) -> None:
+        self.log.write("note", message=message)
+        if self.progress:
+            TrainingProgress(0, enabled=True).line(message)
+
+    def _state(self) -> dict[str, Tensor]:
+        assert self.model is not None
+        return {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+
+def _set_epoch(loader: DataLoader[Any], epoch: int) -> None:
+    """Tell the loader's sampler the epoch, which with the seed decides the order."""
+    for sampler in (loader.sampler, loader.batch_sampler):
+        set_epoch = getattr(sampler, "set_epoch", None)
+        if set_epoch is not None:
+            set_epoch(epoch)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed torch inside, and leave the caller's random state as it was."""
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+

@@ -1,0 +1,68 @@
+"""The log of a run: one JSON object a line, written as it happens.
+
+Events: ``step`` (a training step), ``evaluation`` (loss and metrics of a split), ``note`` (a
+decision the program took for the user).
+"""
+
+import json
+import math
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+class RunLog:
+    """Append events to a JSONL file, and keep them in memory.
+
+    Args:
+        path: File to write; None keeps the events in memory only.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.start = time.perf_counter()
+        self._file = None if path is None else path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        """Return the log."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, event: str, **values: Any) -> None:
+        """Append an event.
+
+        Args:
+            event: ``step``, ``evaluation`` or ``note``.
+            values: What happened; numbers that are not finite are written as null.
+        """
+        seconds = round(time.perf_counter() - self.start, 3)
+        entry = finite({"event": event, **values, "seconds": seconds})
+        self.events.append(entry)
+        if self._file is not None:
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+
+
+def finite(value: Any) -> Any:
+    """Replace numbers that JSON cannot hold (nan, infinity) by None, at any depth.
+
+    Args:
+        value: Numbers, strings, lists, dictionaries.
+    """
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

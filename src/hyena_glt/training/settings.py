@@ -1,0 +1,193 @@
+"""Settings of a run: how to train and on what, read from YAML and from ``--set``.
+
+A run's settings have three sections: ``model`` (fields of ``HyenaGLTConfig``), ``data`` and
+``training``.  Values are coerced to the type of their field, since YAML reads ``1e-3`` as a string
+and ``no`` as False; unknown names are refused with the nearest one.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hyena_glt.errors import ConfigError, DataError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class TrainingSettings(_Section):
+    """How to train.
+
+    Attributes:
+        num_epochs: Passes over the training data.
+        batch_size: Sequences per step.
+        learning_rate: Peak of the schedule.
+        warmup_fraction: Share of the steps in which the learning rate rises from 0.
+        final_fraction: Share of the peak at which the cosine decay ends.
+        weight_decay: Decoupled decay of the weight matrices; filters, norms, biases and n-gram
+            tables have none.
+        max_grad_norm: Gradients are scaled down to this norm.
+        weight_average: Decay per step of the moving average of the weights that is evaluated and
+            saved; 0 switches it off.
+        patience: Epochs without a better validation score before training stops; 0: never.
+        strand: ``both``: sequences are reverse-complemented at random, and predictions averaged
+            over both strands.  ``forward``: sequences are used as they are.  ``auto``: decided on
+            the validation data.
+        precision: ``auto`` is ``bf16`` where the processor has it in hardware, else ``fp32``.
+        seed: Of weights, order and augmentation.
+    """
+
+    num_epochs: int = Field(12, ge=1)
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup_fraction: float = Field(0.1, ge=0, lt=1)
+    final_fraction: float = Field(0.02, ge=0, le=1)
+    weight_decay: float = Field(0.1, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    weight_average: float = Field(0.99, ge=0, lt=1)
+    patience: int = Field(0, ge=0)
+    strand: Literal["both", "forward", "auto"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = Field(0, ge=0)
+
+
+class DataSettings(_Section):
+    """What to train on.
+
+    Attributes:
+        train: File of training sequences: CSV, TSV or FASTA with labels, plain or .gz.
+        validation: File of validation sequences; without it a part of ``train`` is held out.
+        test: File of test sequences.
+        positive: FASTA of class 1, in place of ``train``.
+        negative: FASTA of class 0, in place of ``train``.
+        sequence_column: Name of the sequence column; None finds it.
+        label_column: Name of the label column, several by comma for multi-label; None finds it.
+        task: Kind of the prediction; ``auto`` reads it off the labels.
+        molecule: ``dna``, ``rna`` or ``protein``.
+        kmer_size: Nucleotides per token.
+        test_fraction: Share held out for the test where no test file is given.
+        validation_fraction: Share of the rest held out for validation where no file is given.
+        ambiguous: ``n`` reads ambiguity letters of the alphabet (R, Y, ...) as N; ``error``
+            refuses them.
+    """
+
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    positive: str | None = None
+    negative: str | None = None
+    sequence_column: str | None = None
+    label_column: str | None = None
+    task: Literal["auto", "classification", "multi_label", "regression"] = "auto"
+    molecule: Literal["dna", "rna", "protein"] = "dna"
+    kmer_size: int = Field(1, ge=1, le=8)
+    test_fraction: float = Field(0.2, ge=0, lt=1)
+    validation_fraction: float = Field(0.1, gt=0, lt=1)
+    ambiguous: Literal["n", "error"] = "n"
+
+
+class RunSettings(_Section):
+    """All settings of a run.
+
+    Attributes:
+        preset: Size of the model: ``small``, ``medium`` or ``large``.
+        model: Fields of ``HyenaGLTConfig`` that differ from the preset.
+        data: What to train on.
+        training: How to train.
+    """
+
+    preset: Literal["small", "medium", "large"] = "small"
+    model: dict[str, Any] = Field(default_factory=dict)
+    data: DataSettings = Field(default_factory=DataSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+
+
+def load_settings(path: Path | None = None, overrides: list[str] | None = None) -> RunSettings:
+    """Read settings from a YAML or JSON file, then apply overrides.
+
+    Args:
+        path: File; None starts from the defaults.
+        overrides: ``section.field=value`` each, as given to ``--set``; values are read as YAML.
+
+    Raises:
+        ConfigError: If a name is unknown (the nearest is given) or a value breaks its rule.
+        DataError: If the file cannot be read.
+    """
+    tree: dict[str, Any] = {}
+    if path is not None:
+        tree = _read_yaml(path)
+        # What a finished run wrote beside its settings.
+        for name in ("command", "version"):
+            tree.pop(name, None)
+    for override in overrides or []:
+        _apply(tree, override)
+    return settings_from(tree)
+
+
+def settings_from(tree: dict[str, Any]) -> RunSettings:
+    """Check a tree of settings.
+
+    Args:
+        tree: Sections, fields and values.
+
+    Raises:
+        ConfigError: Names the first setting that is wrong, its value and the rule.
+    """
+    try:
+        return RunSettings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"there is no setting {name!r}{_nearest(first['loc'])}") from None
+        raise ConfigError(f"{name}={first['input']!r}: {first['msg']}") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path=path) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"is not valid YAML: {' '.join(str(error).split())}", path=path) from None
+    if not isinstance(tree, dict):
+        raise DataError("must hold sections (model, data, training)", path=path)
+    return tree
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"--set {override!r}: expected section.field=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override!r}: the value is not valid YAML") from None
+    if isinstance(value, str):
+        value = _number(value)
+    *sections, field = name.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"--set {override!r}: {section} has no fields")
+    tree[field] = value
+
+
+def _number(text: str) -> str | float:
+    """YAML reads 1e-3 as a string: it is a number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _nearest(place: tuple[int | str, ...]) -> str:
+    sections: dict[str, type[BaseModel]] = {"data": DataSettings, "training": TrainingSettings}
+    *section, field = [str(part) for part in place]
+    owner = sections.get(section[0], RunSettings) if section else RunSettings
+    near = difflib.get_close_matches(field, list(owner.model_fields), n=1, cutoff=0.4)
+    return f"; did you mean {'.'.join([*section, near[0]])}?" if near else ""
