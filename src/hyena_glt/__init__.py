@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         compute_compression_statistics,
         visualize_model_behavior,
     )
-    from hyena_glt.model.heads import (
+    from hyena_glt.model.faces import (
         HyenaGLTForCausalLM,
         HyenaGLTForMaskedLM,
         HyenaGLTForSequenceClassification,
@@ -63,10 +63,10 @@ _HOME = {
     "GenomicDataset": "hyena_glt.data.datasets",
     "HyenaGLT": "hyena_glt.model.hyena_glt",
     "HyenaGLTConfig": "hyena_glt.config",
-    "HyenaGLTForCausalLM": "hyena_glt.model.heads",
-    "HyenaGLTForMaskedLM": "hyena_glt.model.heads",
-    "HyenaGLTForSequenceClassification": "hyena_glt.model.heads",
-    "HyenaGLTForTokenClassification": "hyena_glt.model.heads",
+    "HyenaGLTForCausalLM": "hyena_glt.model.faces",
+    "HyenaGLTForMaskedLM": "hyena_glt.model.faces",
+    "HyenaGLTForSequenceClassification": "hyena_glt.model.faces",
+    "HyenaGLTForTokenClassification": "hyena_glt.model.faces",
     "HyenaGLTOutput": "hyena_glt.model.outputs",
     "ProteinTokenizer": "hyena_glt.tokenizers",
     "RNATokenizer": "hyena_glt.tokenizers",

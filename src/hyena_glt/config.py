@@ -9,6 +9,7 @@ for proteins); with single-letter tokens the two are the same.
 """
 
 import difflib
+import math
 from dataclasses import fields
 from typing import Any, ClassVar, Literal, get_args
 
@@ -74,7 +75,8 @@ class HyenaGLTConfig(PreTrainedConfig):
         local_hidden_size: Width of the base level; None means half of ``hidden_size``.
         local_encoder_layers: Layers over the tokens before merging.
         local_decoder_layers: Layers over the tokens after the patches came back.
-        explicit_filter_length: Taps of an ``SE`` filter, in tokens at the base level, in patches above.
+        explicit_filter_length: Taps of an ``SE`` filter, in tokens at the base level, in patches
+            above.
         ngram_sizes: Lengths, in nucleotides, of the n-grams with an embedding of their own; None
             chooses by alphabet and k-mer size; an empty tuple switches them off.
         alphabet_size: Canonical letters of the alphabet: 4 for DNA and RNA, 20 for proteins.
@@ -93,6 +95,9 @@ class HyenaGLTConfig(PreTrainedConfig):
             two-sided, the last closed ones when causal.
         reverse_complement: ``average``: predictions are averaged over both strands at inference.
         head_dropout: Probability of dropping a channel in a task head.
+        pad_token_id: Token that fills rows up; 0 in every vocabulary of this package.
+        tie_word_embeddings: Always True: the language-model head is the embedding table.
+        attached_heads: Settings of heads assigned to a ``HyenaGLT``, written when it is saved.
     """
 
     model_type: ClassVar[str] = "hyena_glt"
@@ -145,6 +150,12 @@ class HyenaGLTConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         self._refuse_unknown(kwargs)
+        for alias, name in self.attribute_map.items():
+            if alias in kwargs:
+                setattr(self, name, kwargs.pop(alias))
+        # Before anything is worked out from them.
+        self._check_kinds()
+        self._check_ranges()
         if self.filter_size is None:
             self.filter_size = self.hidden_size
         if self.intermediate_size is None:
@@ -171,7 +182,7 @@ class HyenaGLTConfig(PreTrainedConfig):
         defaults: dict[str, Any] = {
             "genomic_vocab_size": len(tokenizer),
             "alphabet_size": tokenizer.alphabet_size,
-            "num_letters": tokenizer.first_kmer_id - tokenizer.first_letter_id,
+            "num_letters": len(tokenizer.letters),
             "kmer_size": tokenizer.kmer_size,
             "overlapping_kmers": tokenizer.kmer_size > 1 and tokenizer.bases_per_token == 1,
         }
@@ -243,20 +254,32 @@ class HyenaGLTConfig(PreTrainedConfig):
             raise ConfigError(f"HyenaGLTConfig has no field {name!r}{hint}")
 
     def _check_kinds(self) -> None:
-        for name in (*_AT_LEAST, *_FRACTIONS, "merge_threshold", "layer_norm_eps"):
+        for name in (*_AT_LEAST, *_FRACTIONS, *_NUMBERS):
             value = getattr(self, name)
+            if value is None and name in _MAY_BE_NONE:
+                continue
             kinds = (int,) if name in _AT_LEAST else (int, float)
             if not isinstance(value, kinds) or isinstance(value, bool):
                 wanted = "a whole number" if kinds == (int,) else "a number"
                 raise ConfigError(f"{name} must be {wanted}, got {value!r}")
+            if not math.isfinite(value):
+                raise ConfigError(f"{name} must be finite, got {value!r}")
+        for name, kind in _LISTS.items():
+            value = getattr(self, name)
+            if value is None and name in _MAY_BE_NONE:
+                continue
+            if not isinstance(value, list | tuple) or not all(type(item) is kind for item in value):
+                wanted = "names" if kind is str else "whole numbers"
+                raise ConfigError(f"{name} must be a list of {wanted}, got {value!r}")
         for name in ("causal", "gradient_checkpointing", "overlapping_kmers"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be true or false, got {getattr(self, name)!r}")
 
     def _check_ranges(self) -> None:
         for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name} must be at least {least}, got {value}")
         for name in _FRACTIONS:
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in [0, 1), got {getattr(self, name)}")
@@ -274,23 +297,36 @@ class HyenaGLTConfig(PreTrainedConfig):
                 raise ConfigError(
                     f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
                 )
+        if not self.tie_word_embeddings:
+            raise ConfigError(
+                "tie_word_embeddings must be true, got False: the language-model head is the "
+                "embedding table"
+            )
         if not self.stripe:
             raise ConfigError("stripe must name at least one operator")
         for kind in self.stripe:
             if kind not in get_args(Stripe):
-                raise ConfigError(
-                    f"stripe may hold {', '.join(get_args(Stripe))}, got {kind!r}"
-                )
+                raise ConfigError(f"stripe may hold {', '.join(get_args(Stripe))}, got {kind!r}")
 
     def _check_combinations(self) -> None:
         assert self.filter_size is not None  # resolved in __post_init__
-        assert self.ngram_sizes is not None
+        assert self.local_hidden_size is not None
         for name in ("num_attention_heads", "filter_size"):
             if self.hidden_size % getattr(self, name):
                 raise ConfigError(
                     f"hidden_size ({self.hidden_size}) must be a multiple of {name} "
                     f"({getattr(self, name)})"
                 )
+        if self.local_hidden_size % self.num_attention_heads:
+            raise ConfigError(
+                f"local_hidden_size ({self.local_hidden_size}; half of hidden_size unless given) "
+                f"must be a multiple of num_attention_heads ({self.num_attention_heads})"
+            )
+        if self.num_letters < self.alphabet_size:
+            raise ConfigError(
+                f"num_letters ({self.num_letters}) must be at least alphabet_size "
+                f"({self.alphabet_size})"
+            )
         if self.explicit_filter_length % 2 == 0 or self.short_filter_order % 2 == 0:
             raise ConfigError(
                 "explicit_filter_length and short_filter_order must be odd, so that two-sided "
@@ -309,6 +345,11 @@ class HyenaGLTConfig(PreTrainedConfig):
                 raise ConfigError(
                     f"bridge_layers holds {layer}; expected blocks in [0, {self.num_layers})"
                 )
+        self._check_ngrams()
+        self._check_strands()
+
+    def _check_ngrams(self) -> None:
+        assert self.ngram_sizes is not None
         for size in self.ngram_sizes:
             if size < 2 or size % self.bases_per_token or size == self.bases_per_token:
                 raise ConfigError(
@@ -320,17 +361,20 @@ class HyenaGLTConfig(PreTrainedConfig):
                     f"ngram_sizes holds {size}: its exact table would need "
                     f"{self.alphabet_size**size:,} rows; at most 70,000 are allowed"
                 )
-        if self.reverse_complement == "average":
-            if self.kmer_size != 1 or self.alphabet_size != 4:
-                raise ConfigError(
-                    "reverse_complement='average' needs single-nucleotide tokens of DNA or RNA, "
-                    f"got kmer_size={self.kmer_size}, alphabet_size={self.alphabet_size}"
-                )
-            if self.causal:
-                raise ConfigError(
-                    "reverse_complement='average' looks at the sequence from both ends, so it "
-                    "needs causal=False"
-                )
+
+    def _check_strands(self) -> None:
+        if self.reverse_complement == "none":
+            return
+        if self.kmer_size != 1 or self.alphabet_size != 4:
+            raise ConfigError(
+                "reverse_complement='average' needs single-nucleotide tokens of DNA or RNA, "
+                f"got kmer_size={self.kmer_size}, alphabet_size={self.alphabet_size}"
+            )
+        if self.causal:
+            raise ConfigError(
+                "reverse_complement='average' looks at the sequence from both ends, so it "
+                "needs causal=False"
+            )
 
     def _check_target(self) -> None:
         if self.target_compression is None:
@@ -356,11 +400,16 @@ _AT_LEAST = {
     "bridge_window": 1,
 }  # fmt: skip
 _FRACTIONS = ("dropout", "head_dropout")
+_NUMBERS = ("merge_threshold", "layer_norm_eps", "target_compression")
+_LISTS = {"stripe": str, "ngram_sizes": int, "bridge_layers": int}
+_MAY_BE_NONE = {
+    "filter_size", "intermediate_size", "local_hidden_size", "ngram_sizes", "target_compression",
+}  # fmt: skip
 
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {
         "genomic_vocab_size": 500, "hidden_size": 128, "num_layers": 4,
-        "max_position_embeddings": 1024, "filter_size": 128,
+        "max_position_embeddings": 1024, "filter_size": 128, "intermediate_size": 256,
     },
     "medium": {
         "genomic_vocab_size": 1000, "hidden_size": 256, "num_layers": 6,

@@ -28,6 +28,9 @@ class SequenceCollator:
         pad_to_multiple_of: Length of the batch is rounded up to a multiple of it.
         padding_side: ``right`` or ``left``.
 
+    Raises:
+        ConfigError: If an argument breaks its rule.
+
     Example:
         >>> batch = SequenceCollator()([{"input_ids": [8, 9]}, {"input_ids": [8]}])
         >>> batch["attention_mask"].tolist()
@@ -43,6 +46,10 @@ class SequenceCollator:
     ) -> None:
         if padding_side not in {"right", "left"}:
             raise ConfigError(f"padding_side must be right or left, got {padding_side!r}")
+        if pad_to_multiple_of < 1:
+            raise ConfigError(f"pad_to_multiple_of must be at least 1, got {pad_to_multiple_of}")
+        if max_length is not None and max_length < 1:
+            raise ConfigError(f"max_length must be at least 1 token or None, got {max_length}")
         self.pad_token_id = pad_token_id
         self.max_length = max_length
         self.pad_to_multiple_of = pad_to_multiple_of
@@ -59,7 +66,7 @@ class SequenceCollator:
             (b, l) padded with -100 if there is one per token, else stacked.
 
         Raises:
-            DataError: If the batch is empty.
+            DataError: If the batch is empty, or labels are missing or of unequal lengths.
         """
         if not batch:
             raise DataError("the batch is empty: give at least one sequence")
@@ -70,20 +77,31 @@ class SequenceCollator:
             "input_ids": self._pad(rows, width, self.pad_token_id),
             "attention_mask": self._pad([torch.ones_like(row) for row in rows], width, 0),
         }
-        if "labels" in batch[0]:
-            labels = [torch.as_tensor(item["labels"]) for item in batch]
-            per_token = all(
-                label.dim() == 1
-                and not label.is_floating_point()
-                and len(label) == len(item["input_ids"])
-                for label, item in zip(labels, batch, strict=True)
+        has_labels = ["labels" in item for item in batch]
+        if all(has_labels):
+            collated["labels"] = self._labels(batch, width)
+        elif any(has_labels):
+            raise DataError(
+                f"item {has_labels.index(False)} of the batch has no labels, where others have"
             )
-            if per_token:
-                labels = [label[: self.max_length] for label in labels]
-                collated["labels"] = self._pad(labels, width, IGNORED)
-            else:
-                collated["labels"] = torch.stack(labels)
         return collated
+
+    def _labels(self, batch: Sequence[dict[str, Any]], width: int) -> Tensor:
+        labels = [torch.as_tensor(item["labels"]) for item in batch]
+        per_token = all(
+            label.dim() == 1
+            and not label.is_floating_point()
+            and len(label) == len(item["input_ids"])
+            for label, item in zip(labels, batch, strict=True)
+        )
+        if per_token:
+            return self._pad([label[: self.max_length] for label in labels], width, IGNORED)
+        if len({label.shape for label in labels}) > 1:
+            raise DataError(
+                f"labels of shapes {', '.join(str(tuple(label.shape)) for label in labels)}: "
+                "expected one shape, or one whole number per token"
+            )
+        return torch.stack(labels)
 
     def _pad(self, rows: list[Tensor], width: int, value: int) -> Tensor:
         out = torch.full((len(rows), width), value, dtype=torch.long)
@@ -113,8 +131,8 @@ class CausalLanguageModelCollator(SequenceCollator):
 class MaskedLanguageModelCollator(SequenceCollator):
     """Pad, and hide some letters for the model to find.
 
-    Of the chosen tokens 80 % become [MASK], 10 % another letter, 10 % stay.  Special tokens, N
-    included, are never chosen.
+    Of the chosen tokens 80 % become [MASK], 10 % a random letter or k-mer, 10 % stay.  Special
+    tokens, N included, are never chosen.
 
     Args:
         vocab_size: Tokens of the vocabulary.

@@ -3,6 +3,7 @@
 file or list -> records -> token ids and numbers -> one dictionary per sequence
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from hyena_glt.data import labels as label_rules
@@ -43,7 +44,7 @@ class GenomicDataset(Dataset[dict[str, Any]]):
         label_column: Column of the labels, for tables; None finds it.
 
     Raises:
-        ConfigError: If there is no such task.
+        ConfigError: If there is no such task, or ``max_length`` is below 1.
         DataError: If the data is empty, a sequence is empty or not text, or a label breaks a rule.
 
     Attributes:
@@ -73,6 +74,8 @@ class GenomicDataset(Dataset[dict[str, Any]]):
     ) -> None:
         if task not in TASKS:
             raise ConfigError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+        if max_length is not None and max_length < 1:
+            raise ConfigError(f"max_length must be at least 1 token or None, got {max_length}")
         self.task: str = task
         self.tokenizer = tokenizer
         self.max_length = max_length
@@ -85,7 +88,8 @@ class GenomicDataset(Dataset[dict[str, Any]]):
         self.label_names: list[str] = []
         self.labels: Any = None
         if task != "language_modeling" and any(label is not None for label in raw):
-            self._number_labels(raw, label_names)
+            names = None if label_names is None else list(map(label_rules.class_name, label_names))
+            self._number_labels(raw, names)
 
     @property
     def num_labels(self) -> int:
@@ -131,7 +135,8 @@ class GenomicDataset(Dataset[dict[str, Any]]):
     def _tokenize(self) -> list[NDArray[np.int64]]:
         encoded = self.tokenizer(list(self.sequences), return_attention_mask=False)["input_ids"]
         tokens = [np.asarray(row, dtype=np.int64) for row in encoded]
-        longer = sum(len(row) > self.max_length for row in tokens) if self.max_length else 0
+        longest = self.max_length
+        longer = 0 if longest is None else sum(len(row) > longest for row in tokens)
         if longer:
             warnings.warn(
                 f"{longer} of {len(tokens)} sequences are longer than max_length="
@@ -141,7 +146,7 @@ class GenomicDataset(Dataset[dict[str, Any]]):
         return [row[: self.max_length] for row in tokens]
 
     def _number_labels(self, raw: list[Any], names: Sequence[str] | None) -> None:
-        without = [id_ for id_, label in zip(self.ids, raw, strict=True) if label is None]
+        without = [id_ for id_, label in zip(self.ids, raw, strict=True) if _is_missing(label)]
         if without:
             raise DataError(f"{without[0]}: no label, where others have one")
         if self.task == "classification":
@@ -151,6 +156,11 @@ class GenomicDataset(Dataset[dict[str, Any]]):
             self.labels = label_rules.zeros_and_ones(raw, self.ids)
             count = self.labels.shape[1]
             self.label_names = list(names or (f"label_{i}" for i in range(count)))
+            if len(self.label_names) != count:
+                raise DataError(
+                    f"{self.ids[0]}: {count} labels, where {len(self.label_names)} are named: "
+                    f"{', '.join(map(repr, self.label_names))}"
+                )
         elif self.task == "regression":
             self.labels = label_rules.values(raw, self.ids)
         else:
@@ -167,12 +177,12 @@ class GenomicDataset(Dataset[dict[str, Any]]):
         ):
             if len(row) != len(sequence):
                 raise DataError(f"{id_}: {len(row)} labels for {len(sequence)} nucleotides")
-            unknown = {str(label) for label in row if label != IGNORED} - number.keys()
+            written = [None if label == IGNORED else label_rules.class_name(label) for label in row]
+            unknown = {name for name in written if name is not None} - number.keys()
             if unknown:
                 raise DataError(f"{id_}: label {min(unknown)!r} is not among {self.label_names}")
             per_base = np.array(
-                [IGNORED if label == IGNORED else number[str(label)] for label in row],
-                dtype=np.int64,
+                [IGNORED if name is None else number[name] for name in written], dtype=np.int64
             )
             starts, lengths = self.tokenizer.token_spans(tokens)
             first = per_base[np.minimum(starts, len(per_base) - 1)]
@@ -213,5 +223,10 @@ def _columns(
             raise DataError(f"{id_}: the sequence must be text of at least one letter")
         ids.append(id_)
         sequences.append(sequence)
-        raw.append(label)
+        raw.append(label.tolist() if isinstance(label, Tensor | np.ndarray | np.generic) else label)
     return ids, sequences, raw
+
+
+def _is_missing(label: Any) -> bool:
+    """True for None and for the nan that stands for an empty cell in a data frame."""
+    return label is None or (isinstance(label, float) and math.isnan(label))

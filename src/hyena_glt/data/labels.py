@@ -22,10 +22,10 @@ def class_names(labels: Sequence[Any]) -> list[str]:
     Args:
         labels: One label per sequence.
     """
-    names = {_name(label) for label in labels}
-    if all(name.removeprefix("-").isdigit() for name in names):
+    names = sorted({class_name(label) for label in labels})
+    if all(name.removeprefix("-").isdecimal() for name in names):
         return sorted(names, key=int)
-    return sorted(names)
+    return names
 
 
 def class_numbers(
@@ -42,14 +42,16 @@ def class_numbers(
         DataError: If a label is not among the names; gives the label and the names.
     """
     number = {name: i for i, name in enumerate(names)}
-    unknown = sorted({_name(label) for label in labels} - number.keys())
+    unknown = sorted({class_name(label) for label in labels} - number.keys())
     if unknown:
-        first = next(id_ for id_, label in zip(ids, labels, strict=True) if _name(label) in unknown)
+        first = next(
+            id_ for id_, label in zip(ids, labels, strict=True) if class_name(label) in unknown
+        )
         raise DataError(
             f"label {', '.join(map(repr, unknown))} (first: {first}) is not among the labels that "
             f"training saw: {', '.join(map(repr, names))}"
         )
-    return np.array([number[_name(label)] for label in labels], dtype=np.int64)
+    return np.array([number[class_name(label)] for label in labels], dtype=np.int64)
 
 
 def values(labels: Sequence[Any], ids: Sequence[str]) -> NDArray[np.float32]:
@@ -62,7 +64,7 @@ def values(labels: Sequence[Any], ids: Sequence[str]) -> NDArray[np.float32]:
     Raises:
         DataError: If a label is not a number, not finite, or of another length.
     """
-    rows = []
+    rows: list[NDArray[np.float32]] = []
     for id_, label in zip(ids, labels, strict=True):
         try:
             row = np.asarray(label, dtype=np.float32)
@@ -89,15 +91,23 @@ def zeros_and_ones(labels: Sequence[Any], ids: Sequence[str]) -> NDArray[np.floa
         DataError: If a label is neither 0 nor 1, or of another length.
     """
     rows = values(labels, ids)
-    wrong = ~np.isin(rows, (0, 1)).reshape(len(rows), -1).all(axis=1)
-    if rows.ndim != 2 or wrong.any():
+    if rows.ndim != 2:
+        raise DataError(
+            f"{ids[0]}: multi-label needs a list of 0 and 1 per sequence, got {labels[0]!r}"
+        )
+    wrong = ~np.isin(rows, (0, 1)).all(axis=1)
+    if wrong.any():
         first = int(wrong.argmax())
         raise DataError(f"{ids[first]}: multi-label needs 0 or 1 each, got {labels[first]!r}")
     return rows
 
 
-def _name(label: Any) -> str:
-    """How a label is written: 1, 1.0 and "1" are one class."""
+def class_name(label: Any) -> str:
+    """Write a label as the name of its class; 1, 1.0 and "1" are one class.
+
+    Args:
+        label: Text or number.
+    """
     if isinstance(label, float | np.floating) and float(label).is_integer():
         return str(int(label))
     return str(label).strip()

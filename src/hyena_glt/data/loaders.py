@@ -66,6 +66,8 @@ def create_genomic_dataloaders(
     parts = {"train": train, "val": val}
     if kwargs.get("test_data") is not None:
         parts["test"] = _dataset(kwargs["test_data"], tokenizer, options)
+    for name, part in parts.items():
+        _check_fit(name, part, train)
 
     workers = {name: kwargs[name] for name in ("num_workers", "pin_memory") if name in kwargs}
     loaders: dict[str, DataLoader[Any]] = {}
@@ -90,15 +92,18 @@ def split(
 
     Args:
         dataset: At least two sequences.
-        fraction: Share held out.
+        fraction: Share held out, in [0, 1).
         seed: Of the choice.
 
     Returns:
         What remains, and what was held out, both in the order of the data.
 
     Raises:
+        ConfigError: If the fraction is out of range.
         DataError: If there are fewer than two sequences.
     """
+    if not 0 <= fraction < 1:
+        raise ConfigError(f"the fraction held out must be in [0, 1), got {fraction}")
     if len(dataset) < 2:
         raise DataError("one sequence cannot be split into training and validation data")
     random = np.random.default_rng(seed)
@@ -107,7 +112,7 @@ def split(
         # Sorting the shuffled data by class and taking every n-th keeps the shares.
         order = order[np.argsort(dataset.labels[order], kind="stable")]
     count = min(len(dataset) - 1, max(1, round(fraction * len(dataset))))
-    picked = np.linspace(0, len(order) - 1, count).round().astype(int)
+    picked = ((np.arange(count) + 0.5) * len(order) / count).astype(int)
     held = np.zeros(len(dataset), dtype=bool)
     held[order[picked]] = True
     return dataset.subset(np.flatnonzero(~held).tolist()), dataset.subset(
@@ -125,8 +130,21 @@ def _dataset(data: Any, tokenizer: Any, options: dict[str, Any]) -> GenomicDatas
     return GenomicDataset(data, tokenizer, **options)
 
 
+def _check_fit(name: str, part: GenomicDataset, train: GenomicDataset) -> None:
+    """Refuse data sets made apart whose class numbers mean other classes."""
+    if part.task != train.task:
+        raise DataError(f"{name} data are for {part.task}, training data for {train.task}")
+    if part.labels is not None and part.label_names != train.label_names:
+        raise DataError(
+            f"{name} data number their labels as {part.label_names}, training data as "
+            f"{train.label_names}; pass label_names to both"
+        )
+
+
 def _collator(dataset: GenomicDataset, kwargs: dict[str, Any]) -> SequenceCollator:
-    options = {k: kwargs[k] for k in ("padding_side", "pad_to_multiple_of") if k in kwargs}
+    options: dict[str, Any] = {
+        k: kwargs[k] for k in ("padding_side", "pad_to_multiple_of") if k in kwargs
+    }
     options["pad_token_id"] = dataset.tokenizer.pad_token_id
     if dataset.task != "language_modeling":
         return SequenceCollator(**options)

@@ -1,9 +1,12 @@
 """The order in which sequences are drawn: a function of seed and epoch, and of nothing else."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch.utils.data import Sampler
+
+from hyena_glt.errors import ConfigError
 
 
 class LengthGroupedBatches(Sampler[list[int]]):
@@ -16,9 +19,14 @@ class LengthGroupedBatches(Sampler[list[int]]):
         lengths: Tokens in each sequence.
         batch_size: Sequences per batch.
         seed: With the epoch, decides the order.
+
+    Raises:
+        ConfigError: If ``batch_size`` is below 1.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int = 0) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
         self.seed = seed
@@ -34,7 +42,7 @@ class LengthGroupedBatches(Sampler[list[int]]):
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self.lengths) // self.batch_size)
+        return math.ceil(len(self.lengths) / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield the numbers of each batch's sequences."""

@@ -52,10 +52,10 @@ def choose_strand(
 
     Linear models on k-mers are trained: one that cannot tell the strands apart, and others that
     can (with the base at each position too, where all sequences have one length).  The label is
-    given to the one strand only if both of these hold beyond chance on the validation set:
+    given to the one strand only if, on the validation set, the best model that knows the strand
 
-    * the best model that knows the strand gets worse when it reads the other one, and
-    * it beats the model that does not know the strand.
+    * gets worse by more than three standard errors when it reads the other strand, and
+    * beats the model that does not know the strand.
 
     The first alone is not enough: sequences may be turned alike by whoever prepared them, while
     the label does not depend on it.
@@ -86,10 +86,8 @@ def choose_strand(
     scores = {name: _agreement(task, held_out_truth, both[0]) for name, both in results.items()}
     best = max((name for name in results if name != BOTH_STRANDS), key=scores.__getitem__)
     as_given, as_turned = results[best]
-    unaware = results[BOTH_STRANDS][0]
     scores[OTHER_STRAND] = _agreement(task, held_out_truth, as_turned)
-    loss_error = _standard_error(task, held_out_truth, as_given, as_turned, rng)
-    gain_error = _standard_error(task, held_out_truth, as_given, unaware, rng)
+    error = _standard_error(task, held_out_truth, as_given, as_turned, rng)
     loss = scores[best] - scores[OTHER_STRAND]
     gain = scores[best] - scores[BOTH_STRANDS]
     measure = "Spearman's correlation" if task == "regression" else "MCC"
@@ -97,7 +95,7 @@ def choose_strand(
         f"validation {measure} {scores[best]:.3f} ({best}) against {scores[BOTH_STRANDS]:.3f} "
         f"({BOTH_STRANDS}) and {scores[OTHER_STRAND]:.3f} (read from the other strand)"
     )
-    if loss > 3 * loss_error and gain > gain_error:
+    if loss > 3 * error and gain > 0:
         return StrandDecision("forward", scores, f"the strand matters: {reason}")
     return StrandDecision("both", scores, f"the strand does not matter: {reason}")
 

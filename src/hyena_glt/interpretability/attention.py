@@ -9,6 +9,7 @@ from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.interpretability.inputs import token_ids, trunk_of
 from hyena_glt.layers.hyena import HyenaOperator
+from hyena_glt.model.modes import inference_mode_of
 
 
 class AttentionPatterns(NamedTuple):
@@ -57,11 +58,8 @@ def analyze_attention_patterns(
         DataError: If a sequence is empty.
     """
     trunk = trunk_of(model)
-    was_training = trunk.training
-    trunk.eval()
-    found = [_patterns_of(trunk, token_ids(model, one, tokenizer)) for one in sequences]
-    trunk.train(was_training)
-    return found
+    with inference_mode_of(trunk):
+        return [_patterns_of(trunk, token_ids(model, one, tokenizer)) for one in sequences]
 
 
 def _patterns_of(trunk: Any, ids: Tensor) -> AttentionPatterns:

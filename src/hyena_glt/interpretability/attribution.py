@@ -15,6 +15,7 @@ from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.config import NUM_SPECIAL_TOKENS
 from hyena_glt.errors import ConfigError
+from hyena_glt.model.modes import inference_mode_of
 
 
 class Attribution(NamedTuple):
@@ -52,21 +53,19 @@ def in_silico_mutagenesis(
         raise ConfigError(
             f"in-silico mutagenesis works on single-letter tokens; kmer_size is {config.kmer_size}"
         )
-    was_training = model.training
-    model.eval()
     letters = torch.arange(config.alphabet_size, device=ids.device) + NUM_SPECIAL_TOKENS
     length = ids.shape[1]
     mutants = ids.expand(length * len(letters), -1).clone()
     position = torch.arange(length, device=ids.device).repeat_interleave(len(letters))
     mutants[torch.arange(len(mutants)), position] = letters.repeat(length)
-    prediction = float(model(ids).logits[0, output])
-    changed = torch.cat(
-        [
-            model(part).logits[:, output].float().cpu() - prediction
-            for part in mutants.split(batch_size)
-        ]
-    ).view(length, len(letters))
-    model.train(was_training)
+    with inference_mode_of(model):
+        prediction = float(model(ids).logits[0, output])
+        changed = torch.cat(
+            [
+                model(part).logits[:, output].float().cpu() - prediction
+                for part in mutants.split(batch_size)
+            ]
+        ).view(length, len(letters))
     own = (ids[0].unsqueeze(1) == letters).cpu()
     effects = changed.masked_fill(own, 0.0)
     others = (~own).sum(dim=1).clamp(min=1)

@@ -10,6 +10,7 @@ from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.interpretability.inputs import token_ids, trunk_of
 from hyena_glt.layers.merger import nucleotides_of
+from hyena_glt.model.modes import inference_mode_of
 
 
 class SequencePatches(NamedTuple):
@@ -57,10 +58,8 @@ def compute_compression_statistics(
         DataError: If a sequence is empty.
     """
     trunk = trunk_of(model)
-    was_training = trunk.training
-    trunk.eval()
-    found = [_patches_of(trunk, token_ids(model, one, tokenizer)) for one in sequences]
-    trunk.train(was_training)
+    with inference_mode_of(trunk):
+        found = [_patches_of(trunk, token_ids(model, one, tokenizer)) for one in sequences]
     histogram = Counter(length for one in found for length in one.lengths)
     patches = sum(histogram.values())
     total = sum(length * count for length, count in histogram.items())

@@ -9,7 +9,7 @@ from transformers.modeling_utils import PreTrainedModel
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import DataError
 from hyena_glt.model.hyena_glt import HyenaGLT
-from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer
+from hyena_glt.tokenizers import ProteinTokenizer, RNATokenizer
 from hyena_glt.tokenizers.base import KmerTokenizer
 
 
@@ -27,12 +27,12 @@ def trunk_of(model: PreTrainedModel) -> HyenaGLT:
 def tokenizer_for(config: HyenaGLTConfig) -> KmerTokenizer:
     """The tokenizer that a configuration was made for, read off its vocabulary.
 
-    RNA reads as DNA: the two share their ids.
+    DNA reads as RNA: the two share their ids, and that of RNA reads T as well as U.
 
     Args:
         config: Model configuration.
     """
-    kind = DNATokenizer if config.alphabet_size == 4 else ProteinTokenizer
+    kind = RNATokenizer if config.alphabet_size == 4 else ProteinTokenizer
     settings: dict[str, Any] = {
         "vocab_size": config.genomic_vocab_size,
         "kmer_size": config.kmer_size,
@@ -52,13 +52,17 @@ def token_ids(
         tokenizer: Tokenizer of the letters; None takes that of the model's configuration.
 
     Raises:
-        DataError: If the sequence is empty.
+        DataError: If the sequence is empty, or there is more than one.
     """
     device = next(model.parameters()).device
     if isinstance(sequence, str):
-        ids = (tokenizer or tokenizer_for(model.config)).encode(sequence)
+        ids = (tokenizer or tokenizer_for(trunk_of(model).config)).encode(sequence)
         tensor = torch.tensor(ids, dtype=torch.long)
     else:
+        if sequence.dim() > 1 and len(sequence) != 1:
+            raise DataError(
+                f"one sequence of shape (l,) or (1, l) is wanted, got {tuple(sequence.shape)}"
+            )
         tensor = sequence.reshape(-1).long()
     if tensor.numel() == 0:
         raise DataError("the sequence is empty: there is nothing to analyse")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 
+from hyena_glt.errors import DataError, OutputError
 from hyena_glt.interpretability.attention import analyze_attention_patterns
 from hyena_glt.interpretability.compression import compute_compression_statistics
 from hyena_glt.io.atomic import atomic_write
@@ -37,10 +38,13 @@ def visualize_model_behavior(
         The figure.
 
     Raises:
-        DataError: If a sequence is empty.
+        DataError: If there is no sequence, or one is empty.
+        OutputError: If the file cannot be written, or its ending names no format.
     """
     from matplotlib.figure import Figure
 
+    if not sequences:
+        raise DataError("there is no sequence: give at least one")
     statistics = compute_compression_statistics(model, sequences, tokenizer=tokenizer)
     attention = analyze_attention_patterns(model, sequences[:1], tokenizer=tokenizer)[0]
     figure = Figure(figsize=(11, 7), layout="constrained")
@@ -66,13 +70,21 @@ def visualize_model_behavior(
         block = max(attention.hyena)
         image = matrix.imshow(attention.hyena[block].cpu().numpy(), cmap="viridis", aspect="auto")
         figure.colorbar(image, ax=matrix, label="share")
-        matrix.set(
-            title=f"Implicit attention, block {block}", xlabel="heard patch", ylabel="patch"
-        )
+        matrix.set(title=f"Implicit attention, block {block}", xlabel="heard patch", ylabel="patch")
     else:
         matrix.set_axis_off()
     if save_path is not None:
-        path = Path(save_path)
-        with atomic_write(path) as unfinished:
-            figure.savefig(unfinished, dpi=150, format=path.suffix.lstrip(".") or "png")
+        _save(figure, Path(save_path))
     return figure
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    kind = path.suffix.lstrip(".").lower() or "png"
+    known = figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise OutputError(
+            f"{path}: pictures cannot be written as .{kind}; the ending may be "
+            f"{', '.join(sorted(known))}"
+        )
+    with atomic_write(path) as unfinished:
+        figure.savefig(unfinished, dpi=150, format=kind)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.layers.attention import PatchAttention
 from hyena_glt.layers.bridge import PatchLookDown, TokenMemory
+from hyena_glt.layers.dropout import ChannelDropout
 from hyena_glt.layers.hyena import HyenaOperator
 from hyena_glt.layers.mlp import GatedMLP
 
@@ -40,9 +41,7 @@ class HyenaGLTBlock(nn.Module):
                 causal=config.causal,
                 short_filter_order=config.short_filter_order,
                 filter_length=(
-                    config.explicit_filter_length
-                    if kind == "SE"
-                    else config.medium_filter_length
+                    config.explicit_filter_length if kind == "SE" else config.medium_filter_length
                 ),
                 filter_size=config.filter_size,
                 filter_modes=config.filter_modes,
@@ -56,7 +55,7 @@ class HyenaGLTBlock(nn.Module):
             )
         self.mlp_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.mlp = GatedMLP(width, config.intermediate_size, config.dropout)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = ChannelDropout(config.dropout)
 
     def forward(
         self,
@@ -101,7 +100,7 @@ class LocalLayer(nn.Module):
         )
         self.mlp_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.mlp = GatedMLP(width, 2 * width, config.dropout)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = ChannelDropout(config.dropout)
 
     def forward(
         self, hidden_states: Float[Tensor, "b l d"], token_mask: Bool[Tensor, "b l"]

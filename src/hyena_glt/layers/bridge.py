@@ -42,8 +42,8 @@ class TokenMemory(NamedTuple):
 
     keys: Float[Tensor, "n d"]
     values: Float[Tensor, "n d"]
-    index: Tensor
-    count: int
+    index: Tensor  # type: ignore[assignment]  # both hide a method of the tuple
+    count: int  # type: ignore[assignment]
 
 
 class CrossAttentionPositionBridge(nn.Module):
@@ -132,11 +132,11 @@ class CrossAttentionPositionBridge(nn.Module):
             visible.append(seen.flatten())
         weights = torch.stack(logits, dim=1).softmax(dim=1)
         weights = weights * torch.stack(visible, dim=1).unsqueeze(-1)
-        mixed = sum(
+        parts = [
             self._by_head(value) * weight.unsqueeze(-1).to(value.dtype)
             for value, weight in zip(read, weights.unbind(1), strict=True)
-        )
-        out = self.decode_out(mixed.flatten(1))
+        ]
+        out = self.decode_out(sum(parts[1:], parts[0]).flatten(1))
         shape = (rows, length, weights.shape[1], weights.shape[2])
         return out.view(rows, length, -1), weights.view(shape)
 

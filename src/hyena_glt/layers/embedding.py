@@ -73,7 +73,9 @@ class NgramEmbedding(nn.Module):
         """
         code = self.codes(input_ids)
         base = self.alphabet if self.kmer == 1 or self.overlapping else self.alphabet**self.kmer
-        total = self.tables[0].weight.new_zeros(*code.shape, self.tables[0].weight.shape[1])
+        first = self.tables[0]
+        assert isinstance(first, nn.Embedding)
+        total = first.weight.new_zeros(*code.shape, first.embedding_dim)
         number, whole = code.clamp(min=0), code >= 0
         power, reached = base, 1
         for span, table in sorted(zip(self.spans, self.tables, strict=True), key=lambda p: p[0]):

@@ -2,7 +2,7 @@
 
     y = out(q * (filter * (k * v) + skip * k * v))
 
-q, k and v are linear in the input and featurised by a short convolution each.  Three kinds of
+q, k and v are affine in the input and featurised by a short convolution each.  Three kinds of
 filter are striped over the depth of the model: ``SE`` (a few explicit taps), ``MR`` (medium,
 explicit, decaying) and ``LI`` (long, implicit).
 
@@ -59,6 +59,9 @@ class HyenaOperator(nn.Module):
         featuriser[:, -1 if causal else short_filter_order // 2] = 1.0
         noise = 0.3 * torch.randn_like(featuriser) / short_filter_order**0.5
         self.featuriser = nn.Parameter(featuriser + noise)
+        # Gates start around one, so that the operator starts as a plain convolution: products of
+        # three small random features would hardly pass a gradient.
+        self.gate_bias = nn.Parameter(torch.ones(2, width))
         self.skip = nn.Parameter(torch.ones(width))
         if kind == "SE":
             self.taps = nn.Parameter(torch.randn(width, filter_length) / filter_length**0.5)
@@ -78,9 +81,8 @@ class HyenaOperator(nn.Module):
             x: Normalised hidden states.
             mask: True on steps that exist; the others are zeroed before every convolution.
         """
-        present = mask.unsqueeze(-1).to(x.dtype)
-        query, key, value = self._featurise(x, present)
-        gated = key * value * present
+        query, key, value = self._featurise(x, mask)
+        gated = _zero_absent(key * value, mask)
         mixed = self.convolve(gated) + self.skip.to(x.dtype) * gated
         return self.project_out(query * mixed)
 
@@ -108,19 +110,27 @@ class HyenaOperator(nn.Module):
             x: Normalised hidden states.
             mask: True on steps that exist.
         """
-        present = mask.unsqueeze(-1).to(x.dtype)
-        query, key, _ = self._featurise(x, present)
+        query, key, _ = self._featurise(x, mask)
+        key = _zero_absent(key, mask)
         steps, width = x.shape[1], x.shape[2]
         impulses = torch.eye(steps, device=x.device, dtype=x.dtype).unsqueeze(-1)
         # Row j: the response to an impulse at j, that is h[i - j] for every i.
         response = self.convolve(impulses.expand(steps, steps, width)) + self.skip * impulses
-        squared = torch.einsum(
-            "bid,jid,bjd->bij", query.square(), response.square(), (key * present).square()
-        )
+        squared = torch.einsum("bid,jid,bjd->bij", query.square(), response.square(), key.square())
         weight = squared.clamp(min=0).sqrt()
         return weight / weight.sum(dim=-1, keepdim=True).clamp(min=1e-12)
 
-    def _featurise(self, x: Tensor, present: Tensor) -> tuple[Tensor, ...]:
+    def _featurise(self, x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """Queries, keys and values."""
-        projected = self.project_in(x) * present
-        return short_convolution(projected, self.featuriser, causal=self.causal).chunk(3, dim=-1)
+        projected = self.project_in(_zero_absent(x, mask))
+        features = short_convolution(projected, self.featuriser, causal=self.causal)
+        query, key, value = features.chunk(3, dim=-1)
+        gate = self.gate_bias.to(x.dtype)
+        return query + gate[0], key + gate[1], value
+
+
+def _zero_absent(x: Tensor, mask: Tensor) -> Tensor:
+    """Zero the steps that do not exist; batches of equal lengths have none."""
+    if bool(mask.all()):
+        return x
+    return x * mask.unsqueeze(-1).to(x.dtype)

@@ -83,7 +83,9 @@ class AdaptiveTokenMerger(nn.Module):
             else None
         )
         self.patterns = PatternScorer(config) if "pattern" in self.scorer else None
-        self.entropy_weight = nn.Parameter(torch.ones(())) if self.scorer == "entropy_pattern" else None
+        self.entropy_weight = (
+            nn.Parameter(torch.ones(())) if self.scorer == "entropy_pattern" else None
+        )
         if self.scorer == "router":
             self.router_query = nn.Linear(width, width, bias=False)
             self.router_key = nn.Linear(width, width, bias=False)
@@ -139,7 +141,9 @@ class AdaptiveTokenMerger(nn.Module):
         if self.scorer == "fixed" or patch_starts is not None:
             probability = starts.to(scores.dtype)
         else:
-            probability = torch.sigmoid((scores - self.threshold.clone()) / self.score_scale.clone())
+            probability = torch.sigmoid(
+                (scores - self.threshold.clone()) / self.score_scale.clone()
+            )
             if self.training:
                 self._follow(scores.detach(), patches, input_ids)
         return Merging(patches, scores, probability, uncertainty, loss)

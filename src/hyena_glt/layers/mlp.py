@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hyena_glt.layers.dropout import ChannelDropout
+
 
 class GatedMLP(nn.Module):
     """A two-layer perceptron whose hidden channels are gated by SiLU.
@@ -20,7 +22,7 @@ class GatedMLP(nn.Module):
         super().__init__()
         self.up = nn.Linear(width, 2 * hidden, bias=False)
         self.down = nn.Linear(hidden, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ChannelDropout(dropout)
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
         """Transform every step by itself.

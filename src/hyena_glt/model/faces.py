@@ -10,7 +10,7 @@ Axes::
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -105,9 +105,7 @@ class HyenaGLTForSequenceClassification(_Face):
         other = self._other_strand(encoding)
         if other is not None:
             logits = (logits + self.model.classify(self.classifier, other)) / 2
-        loss = (
-            None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
-        )
+        loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
         return self._output(encoding, logits, loss, flags)
 
 
@@ -214,7 +212,7 @@ class HyenaGLTForCausalLM(_Face, GenerationMixin):
         ConfigError: If the configuration is two-sided.
     """
 
-    _is_stateful: ClassVar[bool] = True
+    _is_stateful = True
 
     def __init__(self, config: HyenaGLTConfig) -> None:
         if not config.causal:
@@ -251,7 +249,7 @@ class HyenaGLTForCausalLM(_Face, GenerationMixin):
         loss = None if labels is None else causal_loss(logits, labels)
         return self._output(encoding, logits, loss, flags)
 
-    def prepare_inputs_for_generation(
+    def prepare_inputs_for_generation(  # type: ignore[override]  # called by keyword
         self, input_ids: Tensor, attention_mask: Tensor | None = None, **unused: Any
     ) -> dict[str, Any]:
         """See :meth:`HyenaGLT.prepare_inputs_for_generation`.

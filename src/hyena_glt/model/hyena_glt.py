@@ -41,7 +41,6 @@ from hyena_glt.ops.layout import (
     aligned_layout,
     from_aligned,
     mirror_index,
-    mirrored,
     to_aligned,
 )
 from hyena_glt.ops.scan import moving_average
@@ -256,9 +255,7 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         out = self.output_norm(self.output_projection(hidden))
         return Encoding(out, x, merging, layout, ids, token_to_patch, patch_to_token)
 
-    def assemble(
-        self, encoding: Encoding, position_info: bool, attentions: bool
-    ) -> HyenaGLTOutput:
+    def assemble(self, encoding: Encoding, position_info: bool, attentions: bool) -> HyenaGLTOutput:
         """Bring an encoding into the caller's layout.
 
         Args:
@@ -327,19 +324,20 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         """The token embeddings."""
         return self.embeddings
 
-    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
         """Save weights (safetensors) and configuration, attached heads included.
 
         Args:
             save_directory: Folder to write to.
+            args: Passed on to Hugging Face.
             kwargs: Passed on to Hugging Face.
         """
         heads = {name: getattr(self, name, None) for name in _HEAD_TYPES}
         attached = {name: head.settings for name, head in heads.items() if head is not None}
         self.config.attached_heads = attached or None
-        super().save_pretrained(save_directory, **kwargs)
+        super().save_pretrained(save_directory, *args, **kwargs)
 
-    def prepare_inputs_for_generation(
+    def prepare_inputs_for_generation(  # type: ignore[override]  # called by keyword
         self, input_ids: Tensor, attention_mask: Tensor | None = None, **unused: Any
     ) -> dict[str, Any]:
         """What one step of generation passes to ``forward``: the whole sequence so far.

@@ -1,30 +1,55 @@
 """What all models of the package share: initialisation, loading, checks."""
 
 import math
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import transformers.utils.logging as transformers_logging
 from torch import nn
 from transformers import initialization as init
 from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import ConfigError
+from hyena_glt.layers.positions import SegmentAwarePositionalEncoding
 
 _HEADS = ("classifier.", "token_classifier.")
+
+
+@contextmanager
+def quiet_hugging_face() -> Iterator[None]:
+    """Silence Hugging Face's bars and reports while files are read or written."""
+    level, bars = (
+        transformers_logging.get_verbosity(),
+        transformers_logging.is_progress_bar_enabled(),
+    )
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 class HyenaGLTPreTrainedModel(PreTrainedModel):
     """Base of the models; saves to safetensors, loads with every weight accounted for."""
 
-    config_class: ClassVar[type] = HyenaGLTConfig
+    config_class = HyenaGLTConfig
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
-    _no_split_modules: ClassVar[list[str]] = ["HyenaGLTBlock", "LocalLayer"]
+    _no_split_modules = ["HyenaGLTBlock", "LocalLayer"]  # noqa: RUF012 - as in the parent
     config: HyenaGLTConfig
 
     def _init_weights(self, module: nn.Module) -> None:
         """Initialise the plain layers; filters and scorers do it where they are defined."""
-        if isinstance(module, nn.Linear):
+        if isinstance(module, SegmentAwarePositionalEncoding):
+            # Quiet at first: a motif should look the same wherever it stands.
+            for linear in module.children():
+                init.normal_(linear.weight, std=0.01)
+        elif isinstance(module, nn.Linear):
             init.normal_(module.weight, std=0.6 / math.sqrt(module.in_features))
             if module.bias is not None:
                 init.zeros_(module.bias)
@@ -35,6 +60,18 @@ class HyenaGLTPreTrainedModel(PreTrainedModel):
         elif isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
             init.zeros_(module.bias)
+
+    def save_pretrained(  # type: ignore[override]
+        self, save_directory: Any, **kwargs: Any
+    ) -> None:
+        """Save weights (safetensors) and configuration.
+
+        Args:
+            save_directory: Folder to write to.
+            kwargs: Passed on to Hugging Face.
+        """
+        with quiet_hugging_face():
+            super().save_pretrained(save_directory, **kwargs)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
@@ -51,9 +88,11 @@ class HyenaGLTPreTrainedModel(PreTrainedModel):
             ConfigError: If the files lack weights of this architecture, or hold others.
         """
         wants_info = kwargs.pop("output_loading_info", False)
-        model, info = super().from_pretrained(
-            pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs
-        )
+        with quiet_hugging_face():
+            loaded: Any = super().from_pretrained(
+                pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs
+            )
+        model, info = loaded
         missing = [key for key in info["missing_keys"] if not key.startswith(_HEADS)]
         unexpected = [key for key in info["unexpected_keys"] if not key.startswith(_HEADS)]
         mismatched = list(info.get("mismatched_keys", ()))

@@ -39,7 +39,7 @@ class Patches(NamedTuple):
     """
 
     starts: Bool[Tensor, "b l"]
-    index: Int[Tensor, "b l"]
+    index: Int[Tensor, "b l"]  # type: ignore[assignment]  # hides the tuple's method
     first: Int[Tensor, "b p"]
     length: Int[Tensor, "b p"]
     mask: Bool[Tensor, "b p"]
@@ -94,9 +94,7 @@ def greedy_starts(
     return reached[:, :length].bool() & token_mask
 
 
-def patches_from_starts(
-    starts: Bool[Tensor, "b l"], token_mask: Bool[Tensor, "b l"]
-) -> Patches:
+def patches_from_starts(starts: Bool[Tensor, "b l"], token_mask: Bool[Tensor, "b l"]) -> Patches:
     """Turn patch starts into numbered patches.
 
     Args:

@@ -124,9 +124,7 @@ def from_aligned(values: Tensor, layout: Layout) -> Tensor:
     return moved * mask.to(moved.dtype)
 
 
-def mirrored(
-    values: Float[Tensor, "r m d"], mask: Bool[Tensor, "r m"]
-) -> Float[Tensor, "r m d"]:
+def mirrored(values: Float[Tensor, "r m d"], mask: Bool[Tensor, "r m"]) -> Float[Tensor, "r m d"]:
     """Reverse every aligned row within its own length; padding stays behind.
 
     Args:

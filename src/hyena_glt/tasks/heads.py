@@ -30,9 +30,7 @@ class Pooling(nn.Module):
         super().__init__()
         self.score = nn.Linear(width, 1, bias=False)
 
-    def forward(
-        self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"]
-    ) -> Float[Tensor, "b e"]:
+    def forward(self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"]) -> Float[Tensor, "b e"]:
         """Pool every sequence.
 
         Args:

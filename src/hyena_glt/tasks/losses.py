@@ -66,9 +66,7 @@ def sequence_loss(
     return F.cross_entropy(logits, labels)
 
 
-def token_loss(
-    logits: Float[Tensor, "b l c"], labels: Int[Tensor, "b l"]
-) -> Float[Tensor, ""]:
+def token_loss(logits: Float[Tensor, "b l c"], labels: Int[Tensor, "b l"]) -> Float[Tensor, ""]:
     """Mean cross-entropy over the tokens whose label is not -100; zero if there is none.
 
     Args:
@@ -81,9 +79,7 @@ def token_loss(
     return F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED)
 
 
-def causal_loss(
-    logits: Float[Tensor, "b l v"], labels: Int[Tensor, "b l"]
-) -> Float[Tensor, ""]:
+def causal_loss(logits: Float[Tensor, "b l v"], labels: Int[Tensor, "b l"]) -> Float[Tensor, ""]:
     """Mean cross-entropy of each token given those before it, in nats.
 
     Args:
@@ -94,6 +90,6 @@ def causal_loss(
 
 
 def _check_classes(labels: Tensor, num_labels: int) -> None:
-    if labels.numel() and not (0 <= int(labels.min()) and int(labels.max()) < num_labels):
+    if labels.numel() and not (int(labels.min()) >= 0 and int(labels.max()) < num_labels):
         worst = int(labels.max()) if int(labels.max()) >= num_labels else int(labels.min())
         raise DataError(f"labels: class {worst} does not exist; expected [0, {num_labels})")

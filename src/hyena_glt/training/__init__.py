@@ -11,7 +11,7 @@ _HOME = {
     "EnhancedTrainingPipeline": "hyena_glt.training.pipeline",
     "TrainingSettings": "hyena_glt.training.settings",
 }
-__all__ = sorted(_HOME)
+__all__ = ["EnhancedTrainingPipeline", "TrainingSettings"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.evaluation.metrics import MetricTask, compute_metrics
+from hyena_glt.model.modes import inference_mode_of
 from hyena_glt.tasks.losses import IGNORED
 
 # Task of a dataset -> task of the metrics.
@@ -25,10 +26,12 @@ class Evaluation(NamedTuple):
     """A model's predictions over a data set.
 
     Attributes:
-        loss: Mean loss, weighted by rows; nan without labels.
+        loss: Mean loss over what has a label: rows, or tokens; nan without labels.
         metrics: By name; empty without labels.
-        labels: As the loader gives them, row after row; empty without.
-        scores: Probabilities (values for regression), row after row.
+        labels: As the loader gives them, row after row; for token classification those of the
+            tokens that have one; empty without labels and for language modelling.
+        scores: Probabilities (values for regression), row after row; for token classification one
+            row per labelled token (without labels, per token); empty for language modelling.
     """
 
     loss: float
@@ -60,31 +63,35 @@ def evaluate(model: PreTrainedModel, loader: Iterable[dict[str, Tensor]], task: 
         loader: Batches of ``input_ids``, ``attention_mask`` and, if known, ``labels``.
         task: Task of the data set.
     """
-    was_training = model.training
-    model.eval()
+    per_token = task in {"token_classification", "language_modeling"}
     device = next(model.parameters()).device
     losses: list[tuple[float, int]] = []
     labels: list[NDArray[Any]] = []
     scores: list[NDArray[Any]] = []
-    for batch in loader:
-        inputs = {name: value.to(device) for name, value in batch.items()}
-        output = model(**inputs)
-        logits = probabilities(output.logits, task)
-        if "labels" in batch:
-            losses.append((float(output.loss), len(batch["labels"])))
-            kept = batch["labels"]
-            if task == "token_classification":
-                known = kept != IGNORED
-                kept, logits = kept[known], logits[known.to(device)]
-            labels.append(kept.numpy())
-        scores.append(logits.float().cpu().numpy())
-    model.train(was_training)
-    all_scores = np.concatenate(scores)
-    if not labels:
+    with inference_mode_of(model):
+        for batch in loader:
+            inputs = {name: value.to(device) for name, value in batch.items()}
+            output = model(**inputs)
+            truth = batch.get("labels")
+            if truth is not None:
+                count = int((truth != IGNORED).sum()) if per_token else len(truth)
+                losses.append((float(output.loss), count))
+            if task == "language_modeling":
+                continue
+            rows = probabilities(output.logits, task).float().cpu()
+            if per_token:
+                known = batch["attention_mask"].bool() if truth is None else truth != IGNORED
+                rows = rows[known]
+                truth = None if truth is None else truth[known]
+            scores.append(rows.numpy())
+            if truth is not None:
+                labels.append(truth.numpy())
+    all_scores = np.concatenate(scores) if scores else np.empty(0)
+    if not losses:
         return Evaluation(float("nan"), {}, np.empty(0), all_scores)
-    all_labels = np.concatenate(labels)
-    rows = sum(count for _, count in losses)
-    loss = sum(value * count for value, count in losses) / rows
+    all_labels = np.concatenate(labels) if labels else np.empty(0)
+    total = sum(count for _, count in losses)
+    loss = sum(value * count for value, count in losses) / max(1, total)
     if task == "regression" and all_scores.shape[-1] == 1:
         metrics = compute_metrics("regression", all_labels.reshape(-1), all_scores.reshape(-1))
     elif task in METRIC_TASKS:

@@ -19,9 +19,7 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
         model: Model to train.
         settings: Learning rate and decay.
     """
-    matrices = {
-        id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)
-    }
+    matrices = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {
@@ -30,7 +28,7 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
         },
         {"params": [p for p in trained if id(p) not in matrices], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
 def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:

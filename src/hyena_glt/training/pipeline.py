@@ -6,6 +6,7 @@ runs the steps, ``evaluator`` scores, ``run_log`` remembers.
 
 import copy
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -40,7 +41,7 @@ _FACES: dict[str, type[PreTrainedModel]] = {
     "regression": HyenaGLTForSequenceClassification,
     "token_classification": HyenaGLTForTokenClassification,
 }
-_PROBLEM_TYPES = {
+_PROBLEM_TYPES: dict[str, Any] = {
     "classification": SINGLE_LABEL,
     "multi_label": MULTI_LABEL,
     "regression": REGRESSION,
@@ -126,12 +127,14 @@ class EnhancedTrainingPipeline:
         """
         dataset = train_loader.dataset
         if not isinstance(dataset, GenomicDataset):
-            raise DataError("train_loader: its dataset must be a GenomicDataset, which names the task")
+            raise DataError(
+                "train_loader: its dataset must be a GenomicDataset, which names the task"
+            )
         self.task = dataset.task
-        with _seeded(self.settings.seed):
+        with _seeded(self.settings.seed), self._warnings_as_notes():
             if self.model is None:
                 self.model = self._new_model(dataset)
-            self.model.to(self.device)
+            self.model.to(self.device)  # type: ignore[arg-type]
             if self.task == "regression":
                 self._scale_targets(dataset)
             return self._run(train_loader, val_loader, checkpoint)
@@ -196,7 +199,7 @@ class EnhancedTrainingPipeline:
                 _set_epoch(train_loader, epoch - 1)
                 self.model.train()
                 for batch in train_loader:
-                    self._step(batch, step, total, epoch, optimizer, bar)
+                    self._step(batch, step, total, optimizer, bar)
                     if average is not None:
                         average.update()
                     step += 1
@@ -211,8 +214,9 @@ class EnhancedTrainingPipeline:
                             self.model.save_pretrained(checkpoint)
                 self._report(epoch, step, validation, better, bar)
                 if settings.patience and epoch - best_epoch >= settings.patience:
-                    self._note(f"stopped early: no better epoch than {best_epoch} in "
-                               f"{settings.patience}")
+                    self._note(
+                        f"stopped early: no better epoch than {best_epoch} in {settings.patience}"
+                    )
                     break
         self.model.load_state_dict(best_state)
         self.model.eval()
@@ -225,7 +229,6 @@ class EnhancedTrainingPipeline:
         batch: dict[str, Tensor],
         step: int,
         total: int,
-        epoch: int,
         optimizer: torch.optim.Optimizer,
         bar: TrainingProgress,
     ) -> None:
@@ -239,19 +242,18 @@ class EnhancedTrainingPipeline:
             group["lr"] = rate
         with autocast(settings.precision, self.device):
             output = self.model(**inputs)
-        if not math.isfinite(float(output.loss)):
+        loss, compression = output.loss.item(), output.compression_ratio.item()
+        if not math.isfinite(loss):
             raise TrainingError(
-                f"step {step + 1}: the loss is {float(output.loss)}; lower "
+                f"step {step + 1}: the loss is {loss}; lower "
                 f"training.learning_rate (now {settings.learning_rate:g}) or look at the data"
             )
         optimizer.zero_grad()
         output.loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
         optimizer.step()
-        loss, compression = float(output.loss), float(output.compression_ratio)
         self.log.write(
-            "step", step=step + 1, epoch=epoch - 1 + (step % max(1, total // settings.num_epochs) + 1)
-            / max(1, total // settings.num_epochs),
+            "step", step=step + 1, epoch=(step + 1) * settings.num_epochs / total,
             loss=loss, learning_rate=rate, grad_norm=float(norm), compression_ratio=compression,
         )  # fmt: skip
         bar.step(loss, compression)
@@ -272,7 +274,9 @@ class EnhancedTrainingPipeline:
         self, epoch: int, step: int, validation: Evaluation | None, better: bool,
         bar: TrainingProgress,
     ) -> None:  # fmt: skip
-        recent = [e["loss"] for e in self.log.events if e["event"] == "step"][-max(1, step // epoch):]
+        recent = [e["loss"] for e in self.log.events if e["event"] == "step"][
+            -max(1, step // epoch) :
+        ]
         text = f"epoch {epoch:>3}  train loss {sum(recent) / len(recent):.4f}"
         if validation is not None:
             self.log.write(
@@ -288,6 +292,15 @@ class EnhancedTrainingPipeline:
         self.log.write("note", message=message)
         if self.progress:
             TrainingProgress(0, enabled=True).line(message)
+
+    @contextmanager
+    def _warnings_as_notes(self) -> Iterator[None]:
+        """Say each warning once, however many epochs give it."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        for text in dict.fromkeys(str(entry.message) for entry in caught):
+            self._note(f"warning: {text}")
 
     def _state(self) -> dict[str, Tensor]:
         assert self.model is not None
@@ -309,5 +322,3 @@ def _seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
-
-

@@ -67,4 +67,4 @@ class TrainingProgress:
         Args:
             text: The line.
         """
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, markup=False)

@@ -7,10 +7,10 @@ and ``no`` as False; unknown names are refused with the nearest one.
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hyena_glt.errors import ConfigError, DataError
 
@@ -41,18 +41,18 @@ class TrainingSettings(_Section):
         seed: Of weights, order and augmentation.
     """
 
-    num_epochs: int = Field(12, ge=1)
-    batch_size: int = Field(64, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    warmup_fraction: float = Field(0.1, ge=0, lt=1)
-    final_fraction: float = Field(0.02, ge=0, le=1)
-    weight_decay: float = Field(0.1, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
-    weight_average: float = Field(0.99, ge=0, lt=1)
-    patience: int = Field(0, ge=0)
+    num_epochs: int = Field(default=12, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
+    final_fraction: float = Field(default=0.02, ge=0, le=1)
+    weight_decay: float = Field(default=0.1, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    weight_average: float = Field(default=0.99, ge=0, lt=1)
+    patience: int = Field(default=0, ge=0)
     strand: Literal["both", "forward", "auto"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
 
 class DataSettings(_Section):
@@ -84,10 +84,18 @@ class DataSettings(_Section):
     label_column: str | None = None
     task: Literal["auto", "classification", "multi_label", "regression"] = "auto"
     molecule: Literal["dna", "rna", "protein"] = "dna"
-    kmer_size: int = Field(1, ge=1, le=8)
-    test_fraction: float = Field(0.2, ge=0, lt=1)
-    validation_fraction: float = Field(0.1, gt=0, lt=1)
+    kmer_size: int = Field(default=1, ge=1, le=8)
+    test_fraction: float = Field(default=0.2, ge=0, lt=1)
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     ambiguous: Literal["n", "error"] = "n"
+
+
+def _number(value: Any) -> Any:
+    """YAML reads 1e-3 as a string: it is a number."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 class RunSettings(_Section):
@@ -101,17 +109,22 @@ class RunSettings(_Section):
     """
 
     preset: Literal["small", "medium", "large"] = "small"
-    model: dict[str, Any] = Field(default_factory=dict)
+    model: dict[str, Annotated[Any, BeforeValidator(_number)]] = Field(default_factory=dict)
     data: DataSettings = Field(default_factory=DataSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
 
 
-def load_settings(path: Path | None = None, overrides: list[str] | None = None) -> RunSettings:
-    """Read settings from a YAML or JSON file, then apply overrides.
+def load_settings(
+    path: Path | None = None,
+    overrides: list[str] | None = None,
+    flags: dict[str, Any] | None = None,
+) -> RunSettings:
+    """Read settings from a YAML or JSON file, then apply flags, then overrides.
 
     Args:
         path: File; None starts from the defaults.
         overrides: ``section.field=value`` each, as given to ``--set``; values are read as YAML.
+        flags: Values by ``section.field``, as given by options of their own.
 
     Raises:
         ConfigError: If a name is unknown (the nearest is given) or a value breaks its rule.
@@ -123,6 +136,8 @@ def load_settings(path: Path | None = None, overrides: list[str] | None = None) 
         # What a finished run wrote beside its settings.
         for name in ("command", "version"):
             tree.pop(name, None)
+    for name, value in (flags or {}).items():
+        _put(tree, name, value)
     for override in overrides or []:
         _apply(tree, override)
     return settings_from(tree)
@@ -156,7 +171,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise DataError(f"is not valid YAML: {' '.join(str(error).split())}", path=path) from None
     if not isinstance(tree, dict):
         raise DataError("must hold sections (model, data, training)", path=path)
-    return tree
+    # A section whose lines are all commented out.
+    return {name: value for name, value in tree.items() if value is not None}
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:
@@ -167,22 +183,16 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override!r}: the value is not valid YAML") from None
-    if isinstance(value, str):
-        value = _number(value)
+    _put(tree, name, value)
+
+
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
     *sections, field = name.split(".")
     for section in sections:
         tree = tree.setdefault(section, {})
         if not isinstance(tree, dict):
-            raise ConfigError(f"--set {override!r}: {section} has no fields")
+            raise ConfigError(f"{name}={value!r}: {section} has no fields")
     tree[field] = value
-
-
-def _number(text: str) -> str | float:
-    """YAML reads 1e-3 as a string: it is a number."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _nearest(place: tuple[int | str, ...]) -> str:

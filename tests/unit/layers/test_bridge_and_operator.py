@@ -101,7 +101,7 @@ def test_ngrams_are_exact_and_end_with_their_token():
     letters = "ACGNACG"
     ids = torch.tensor([[5 if c == "N" else 8 + "ACGT".index(c) for c in letters]])
     out = ngrams(ids)[0] * 2**0.5
-    two, three = ngrams.tables
+    two, three = (ngrams.get_parameter(f"tables.{i}.weight") for i in (0, 1))
 
     def row(word):
         number = 0
@@ -110,8 +110,8 @@ def test_ngrams_are_exact_and_end_with_their_token():
         return number + 1
 
     torch.testing.assert_close(out[0], torch.zeros(4))
-    torch.testing.assert_close(out[1], two.weight[row("AC")])
-    torch.testing.assert_close(out[2], two.weight[row("CG")] + three.weight[row("ACG")])
+    torch.testing.assert_close(out[1], two[row("AC")])
+    torch.testing.assert_close(out[2], two[row("CG")] + three[row("ACG")])
     torch.testing.assert_close(out[4], torch.zeros(4))
     torch.testing.assert_close(out[6], out[2])
 
@@ -122,7 +122,7 @@ def test_ngrams_of_kmer_tokens_count_nucleotides():
     ngrams = NgramEmbedding(config)
     ids = torch.tensor([[12 + 1, 12 + 63, 8, 12 + 2]])  # AAC TTT A AAG
     out = ngrams(ids)[0]
-    torch.testing.assert_close(out[1], ngrams.tables[0].weight[1 * 64 + 63 + 1])
+    torch.testing.assert_close(out[1], ngrams.get_parameter("tables.0.weight")[1 * 64 + 63 + 1])
     assert bool((out[[0, 2, 3]] == 0).all())
 
 

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.layers.merger import AdaptiveTokenMerger, next_token_loss, nucleotides_of
 
-BASE = {
+BASE: dict[str, Any] = {
     "genomic_vocab_size": 12,
     "hidden_size": 16,
     "num_attention_heads": 2,

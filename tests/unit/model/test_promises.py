@@ -1,6 +1,7 @@
 """The promises of the design, on random weights of every kind of model."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from hyena_glt.model import (
 from hyena_glt.model.hyena_glt import reverse_complement_ids
 
 SCORERS = ["entropy", "pattern", "entropy_pattern", "router", "fixed"]
-SMALL = {
+SMALL: dict[str, Any] = {
     "genomic_vocab_size": 12,
     "hidden_size": 32,
     "num_layers": 4,
@@ -128,7 +129,7 @@ def test_the_last_token_hears_the_first(causal):
 
 @pytest.mark.parametrize("causal", [True, False])
 def test_every_parameter_of_the_default_model_receives_a_gradient(causal):
-    config = HyenaGLTConfig(causal=causal, num_labels=2)
+    config = HyenaGLTConfig(causal=causal, num_labels=2)  # type: ignore[call-arg]
     face = HyenaGLTForCausalLM if causal else HyenaGLTForSequenceClassification
     model = face(config)
     ids = torch.randint(8, 12, (4, 300))
@@ -246,9 +247,7 @@ def test_attention_weights_add_up_over_each_patch():
         1, index, out.attentions["token_to_patch"][..., 0]
     )
     torch.testing.assert_close(total[out.patch_mask], torch.ones(int(out.patch_mask.sum())))
-    torch.testing.assert_close(
-        out.attentions["patch_to_token"].sum(dim=2), torch.ones(2, 40, 4)
-    )
+    torch.testing.assert_close(out.attentions["patch_to_token"].sum(dim=2), torch.ones(2, 40, 4))
 
 
 @torch.no_grad()

@@ -29,9 +29,7 @@ def assert_twins(fast, slow, *inputs, tolerance=1e-4, **options):
 @pytest.mark.parametrize("causal", [True, False])
 def test_short_convolution_equals_its_slow_twin(steps, causal):
     x, taps = torch.randn(2, steps, 6), torch.randn(6, 7)
-    assert_twins(
-        convolution.short_convolution, reference.short_convolution, x, taps, causal=causal
-    )
+    assert_twins(convolution.short_convolution, reference.short_convolution, x, taps, causal=causal)
 
 
 @pytest.mark.parametrize("steps", AWKWARD)
@@ -79,9 +77,9 @@ def test_modal_filter_equals_its_slow_twin(steps):
 def test_a_filter_is_the_same_function_at_every_length(short, long):
     short, long = sorted((short, long))
     generator = torch.Generator().manual_seed(short * 1000 + long)
-    parts = [torch.rand(2, 4, generator=generator) for _ in range(4)]
-    whole = convolution.modal_filter(*parts, long)
-    part = convolution.modal_filter(*parts, short)
+    decay, frequency, cosine, sine = torch.rand(4, 2, 4, generator=generator)
+    whole = convolution.modal_filter(decay, frequency, cosine, sine, long)
+    part = convolution.modal_filter(decay, frequency, cosine, sine, short)
     torch.testing.assert_close(part, whole[:, :short], atol=1e-5, rtol=1e-5)
 
 

@@ -1,0 +1,335 @@
+"""One training from files to report: what ``hyena-glt train`` and ``demo`` do.
+
+read and check -> decide the strand -> k-mer baseline -> train -> test -> model, tables, report
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from hyena_glt import __version__
+from hyena_glt.cli.reading import RunData, read_run_data
+from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.data.datasets import GenomicDataset
+from hyena_glt.data.loaders import create_genomic_dataloaders
+from hyena_glt.errors import ConfigError, DataError, OutputError
+from hyena_glt.evaluation.baselines import KmerLogisticRegression
+from hyena_glt.evaluation.metrics import compute_metrics
+from hyena_glt.evaluation.strand import choose_strand
+from hyena_glt.inference.predictor import Predictions, Predictor
+from hyena_glt.inference.tables import write_predictions
+from hyena_glt.interpretability.attribution import in_silico_mutagenesis
+from hyena_glt.interpretability.compression import compute_compression_statistics
+from hyena_glt.interpretability.report import write_report
+from hyena_glt.io.atomic import atomic_write
+from hyena_glt.training.evaluator import METRIC_TASKS
+from hyena_glt.training.pipeline import EnhancedTrainingPipeline
+from hyena_glt.training.run_log import RunLog, finite
+from hyena_glt.training.settings import RunSettings
+
+# Nucleotides per patch where the user does not say; held to 15 % on unseen sequence.
+_TARGET_COMPRESSION = 6.0
+_EXAMPLES = 4
+_LONGEST_EXAMPLE = 512
+
+Metrics = dict[str, Any]
+
+
+def run_training(settings: RunSettings, output: Path, command: str) -> Metrics:
+    """Train, test, predict and report.
+
+    Args:
+        settings: What to train on, and how.
+        output: Folder to make.
+        command: The command line, for the record.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        OutputError: If the folder exists.
+        ConfigError: If a setting breaks a rule.
+        DataError: If the data break a rule.
+    """
+    console = Console(stderr=True)
+    if output.exists():
+        raise OutputError(f"{output} exists; choose another --output or remove it")
+    data = read_run_data(settings)
+    config = _model_config(settings, data)
+    _say_sizes(console, data)
+    output.mkdir(parents=True)
+    with RunLog(output / "log.jsonl") as log:
+        extra: Metrics = {}
+        strand = _strand(settings, data)
+        if strand is not None:
+            settings.training.strand = strand["strand"]
+            extra["strand"] = strand
+            log.write("note", message=f"strand: {strand['strand']}: {strand['reason']}")
+            console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})")
+        _write_settings(output, settings, command)
+        baseline = _baseline(data, settings.training.strand == "both")
+        if baseline is not None:
+            extra["baseline"] = baseline
+
+        loaders = create_genomic_dataloaders(
+            data.train, data.validation, batch_size=settings.training.batch_size,
+            test_data=data.test, seed=settings.training.seed,
+        )  # fmt: skip
+        pipeline = EnhancedTrainingPipeline(config, settings.training, log=log)
+        result = pipeline.train(loaders["train"], loaders["val"])
+        assert pipeline.model is not None
+        pipeline.model.save_pretrained(output)
+        data.tokenizer.save_pretrained(output)
+
+        predictor = Predictor.from_pretrained(output)
+        console.print("testing the best epoch ...")
+        predictions = predictor.predict(data.test.sequences)
+        test = score(data.test, predictions)
+        log.write("evaluation", split="test", epoch=float(result.best_epoch), step=result.steps,
+                  loss=None, metrics=test)  # fmt: skip
+        examples = _examples(predictor, data.test, predictions)
+        metrics: Metrics = {
+            "task": METRIC_TASKS[data.train.task],
+            "labels": predictions.labels,
+            "test": test,
+            "validation": result.validation.metrics if result.validation else {},
+            "train_seconds": round(result.seconds, 1),
+            "parameters": pipeline.model.num_parameters(),
+            "best_epoch": result.best_epoch,
+            "compression_ratio": examples["compression_ratio"],
+            **extra,
+        }
+    write_predictions(
+        output / "predictions.tsv", data.test.ids, predictions, label_texts(data.test)
+    )
+    write_json(output / "examples.json", examples)
+    write_json(output / "metrics.json", metrics)
+    report = write_report(output)
+    _say_results(console, metrics, report)
+    return metrics
+
+
+def run_demo(output: Path, seed: int, command: str) -> None:
+    """Train on simulated sequences whose truth is known.
+
+    Args:
+        output: Folder to make.
+        seed: Of simulation and training.
+        command: The command line, for the record.
+    """
+    from hyena_glt.data.simulation import demo_dataset
+
+    if output.exists():
+        raise OutputError(f"{output} exists; choose another --output or remove it")
+    parts = demo_dataset(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {}
+        for name in ("train", "validation", "test"):
+            files[name] = str(Path(folder) / f"{name}.tsv")
+            rows = "".join(f"{s.id}\t{s.sequence}\t{s.label}\n" for s in getattr(parts, name))
+            Path(files[name]).write_text("id\tsequence\tlabel\n" + rows, encoding="utf-8")
+        settings = RunSettings.model_validate(
+            {"data": files, "training": {"seed": seed, "num_epochs": 10}}
+        )
+        run_training(settings, output, command)
+
+
+def score(dataset: GenomicDataset, predictions: Predictions) -> dict[str, float]:
+    """Metrics of predictions against a data set's labels.
+
+    Args:
+        dataset: Labelled sequences.
+        predictions: What the model said of them.
+    """
+    scores: Any = predictions.scores
+    if predictions.task == "regression" and scores.shape[1] == 1:
+        scores = scores[:, 0]
+    return compute_metrics(METRIC_TASKS[dataset.task], dataset.labels, scores)
+
+
+def label_texts(dataset: GenomicDataset) -> list[str]:
+    """The truth in words.
+
+    Args:
+        dataset: Labelled sequences.
+    """
+    if dataset.task == "classification":
+        return [dataset.label_names[i] for i in dataset.labels]
+    if dataset.task == "multi_label":
+        return [
+            ";".join(name for name, on in zip(dataset.label_names, row, strict=True) if on)
+            for row in dataset.labels
+        ]
+    return [";".join(f"{value:.6g}" for value in np.atleast_1d(row)) for row in dataset.labels]
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """Write JSON, whole or not at all; numbers that are not finite become null.
+
+    Args:
+        path: File.
+        tree: What to write.
+    """
+    with atomic_write(path) as unfinished:
+        unfinished.write_text(json.dumps(finite(tree), indent=2) + "\n", encoding="utf-8")
+
+
+def _model_config(settings: RunSettings, data: RunData) -> HyenaGLTConfig:
+    from hyena_glt.config import PRESETS
+
+    fields = {k: v for k, v in PRESETS[settings.preset].items() if k != "genomic_vocab_size"}
+    fields |= {"causal": False, "target_compression": _TARGET_COMPRESSION} | settings.model
+    scorer = fields.get("boundary_scorer")
+    if "target_compression" not in settings.model and (
+        scorer == "fixed" or "merge_threshold" in settings.model
+    ):
+        fields["target_compression"] = None
+    config = HyenaGLTConfig.for_tokenizer(data.tokenizer, **fields)
+    limit = config.max_position_embeddings
+    for dataset in (data.train, data.validation, data.test):
+        longest = int(dataset.lengths.argmax())
+        if dataset.lengths[longest] > limit:
+            raise DataError(
+                f"{dataset.ids[longest]} has {dataset.lengths[longest]} tokens, more than "
+                f"max_position_embeddings={limit}; add --set "
+                f"model.max_position_embeddings={dataset.lengths[longest]}"
+            )
+    return config
+
+
+def _strand(settings: RunSettings, data: RunData) -> dict[str, Any] | None:
+    """Decide the strand and say why; None where there is nothing to decide."""
+    can_flip = settings.data.molecule == "dna" and settings.data.kmer_size == 1
+    asked = settings.training.strand
+    if not can_flip:
+        if asked == "both":
+            raise ConfigError(
+                "training.strand=both needs DNA in single-nucleotide tokens (data.molecule=dna, "
+                "data.kmer_size=1)"
+            )
+        settings.training.strand = "forward"
+        return None
+    if asked != "auto":
+        return None
+    task = METRIC_TASKS[data.train.task]
+    decision = choose_strand(
+        (data.train.sequences, data.train.labels),
+        (data.validation.sequences, data.validation.labels),
+        task=task,  # type: ignore[arg-type]
+        seed=settings.training.seed,
+    )
+    return {"strand": decision.strand, "reason": decision.reason, "scores": decision.scores}
+
+
+def _baseline(data: RunData, both_strands: bool) -> dict[str, Any] | None:
+    """k-mer logistic regression on the same data; only for classes."""
+    if data.train.task != "classification":
+        return None
+    equal = len({len(s) for part in (data.train, data.validation, data.test)
+                 for s in part.sequences}) == 1  # fmt: skip
+    model = KmerLogisticRegression(both_strands=both_strands, positional=equal and not both_strands)
+    model.fit(
+        data.train.sequences, data.train.labels, (data.validation.sequences, data.validation.labels)
+    )
+    scores = np.zeros((len(data.test), data.train.num_labels))
+    scores[:, model.classes] = model.predict_proba(data.test.sequences)
+    name = "k-mer logistic regression"
+    if model.positional:
+        name += " with positions"
+    return {"name": name, "test": compute_metrics("single_label", data.test.labels, scores)}
+
+
+def _examples(
+    predictor: Predictor, test: GenomicDataset, predictions: Predictions
+) -> dict[str, Any]:
+    """Patch statistics of the test data, and a few sequences explained base by base."""
+    sample = test.sequences[:500]
+    statistics = compute_compression_statistics(
+        predictor.model, sample, tokenizer=predictor.tokenizer
+    )
+    tree: dict[str, Any] = {
+        "patch_length_histogram": {
+            "unit": "nucleotides",
+            "counts": {str(k): v for k, v in statistics.length_histogram.items()},
+        },
+        "compression_ratio": statistics.compression_ratio,
+        "attribution_method": (
+            "in-silico mutagenesis: change of the output when the base is replaced, averaged over "
+            "the other letters"
+        ),
+        "examples": [],
+    }
+    if predictor.model.config.kmer_size != 1:
+        return tree
+    truth = label_texts(test)
+    confidence = predictions.scores.max(axis=1)
+    for row in _chosen(predictions, truth, [len(s) for s in test.sequences]):
+        output = 0 if predictions.task == "regression" else int(predictions.scores[row].argmax())
+        ids = predictor.tokenizer.encode(test.sequences[row], return_tensors="pt")["input_ids"]
+        found = in_silico_mutagenesis(predictor.model, ids, output)
+        patches = compute_compression_statistics(
+            predictor.model, [test.sequences[row]], tokenizer=predictor.tokenizer
+        ).sequences[0]
+        tree["examples"].append(
+            {
+                "id": test.ids[row],
+                "sequence": test.sequences[row].upper(),
+                "label": truth[row],
+                "prediction": predictions.names[row],
+                "probability": None if predictions.task == "regression" else confidence[row],
+                "patch_starts": patches.starts,
+                "attribution": [round(x, 5) for x in found.scores.tolist()],
+            }
+        )
+    return tree
+
+
+def _chosen(predictions: Predictions, truth: list[str], lengths: list[int]) -> list[int]:
+    """The surest right prediction of each class, then the surest mistake."""
+    surest = np.argsort(-predictions.scores.max(axis=1), kind="stable").tolist()
+    short = [row for row in surest if lengths[row] <= _LONGEST_EXAMPLE]
+    rows: list[int] = []
+    for name in sorted(set(truth)):
+        right = [r for r in short if truth[r] == name == predictions.names[r]]
+        rows += right[: max(1, (_EXAMPLES - 1) // 2)]
+    wrong = [r for r in short if truth[r] != predictions.names[r]]
+    rows = rows[: _EXAMPLES - 1] + wrong[:1]
+    return rows or short[:_EXAMPLES]
+
+
+def _write_settings(output: Path, settings: RunSettings, command: str) -> None:
+    tree = {"command": command, "version": __version__, **settings.model_dump(mode="json")}
+    with atomic_write(output / "config.yaml") as unfinished:
+        unfinished.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
+def _say_sizes(console: Console, data: RunData) -> None:
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
+    labels = ", ".join(data.train.label_names[:8]) or "values"
+    console.print(f"{sizes} sequences; labels: {labels}", highlight=False)
+
+
+def _say_results(console: Console, metrics: Metrics, report: Path) -> None:
+    table = Table(title="test")
+    table.add_column("metric")
+    table.add_column("Hyena-GLT", justify="right")
+    baseline = metrics.get("baseline", {}).get("test", {})
+    if baseline:
+        table.add_column(metrics["baseline"]["name"], justify="right")
+    for name, value in metrics["test"].items():
+        cells = [name, f"{value:.4f}"]
+        table.add_row(*cells, *([f"{baseline.get(name, float('nan')):.4f}"] if baseline else []))
+    console.print(table)
+    console.print(
+        f"{metrics['parameters']:,} parameters, {metrics['compression_ratio']:.2f} nucleotides per "
+        f"patch, trained in {metrics['train_seconds']:.0f} s",
+        highlight=False,
+    )
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)

@@ -1,0 +1,250 @@
+"""``hyena-glt``: every command, its options and its examples.
+
+Commands import what they need when they run, so that ``--help`` answers at once.
+"""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from hyena_glt import __version__
+from hyena_glt.errors import HyenaGLTError
+
+app = typer.Typer(
+    name="hyena-glt",
+    help="Train genomic language models on your own sequences, and use them.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+_SET = typer.Option(
+    "--set",
+    metavar="SECTION.FIELD=VALUE",
+    help="Override any setting, e.g. [cyan]--set training.num_epochs=20[/] or "
+    "[cyan]--set model.hidden_size=256[/]. May be repeated.",
+)
+
+
+class Strand(StrEnum):
+    """To which strand a label belongs."""
+
+    both = "both"
+    forward = "forward"
+    auto = "auto"
+
+
+class Molecule(StrEnum):
+    """What the letters are."""
+
+    dna = "dna"
+    rna = "rna"
+    protein = "protein"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"hyena-glt {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder to write; must not exist.")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the simulated sequences and the training.")] = 0,
+) -> None:
+    """Train on simulated sequences with planted motifs, and look at the result.
+
+    Nothing is downloaded.  The report lands in runs/demo/report.html.
+
+    [bold]Example[/]
+
+        hyena-glt demo
+    """
+    from hyena_glt.cli.experiment import run_demo
+
+    run_demo(output, seed, _command())
+
+
+@app.command()
+def train(
+    output: Annotated[
+        Path, typer.Option(help="Folder for model, metrics, predictions, report; must not exist.")
+    ],
+    train: Annotated[
+        str | None,
+        typer.Option("--train", help="Training sequences with labels: CSV or TSV (.gz)."),
+    ] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="Validation sequences; else 10 % are held out.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Test sequences; else 20 % are held out.")
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="FASTA of class 1, with --negative in place of --train.")
+    ] = None,
+    negative: Annotated[str | None, typer.Option(help="FASTA of class 0.")] = None,
+    sequence_column: Annotated[
+        str | None, typer.Option(help="Column of the sequences, if its name is unusual.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of the labels; several by comma: multi-label.")
+    ] = None,
+    molecule: Annotated[Molecule | None, typer.Option(help="What the letters are.")] = None,
+    strand: Annotated[
+        Strand | None,
+        typer.Option(
+            help="both: the label holds for either strand (binding sites). forward: it belongs to "
+            "the given strand (promoters, splice sites). auto: decide on the validation data."
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Model size: small, medium, large.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of settings, e.g. the config.yaml of a run.")
+    ] = None,
+    settings: Annotated[list[str] | None, _SET] = None,
+) -> None:
+    """Train on labelled sequences, test, predict, and write a report.
+
+    [bold]Examples[/]
+
+        hyena-glt train --train train.csv --test test.csv --output runs/mine
+
+        hyena-glt train --positive peaks.fa.gz --negative background.fa.gz --output runs/peaks
+
+        hyena-glt train --train reads.tsv --label-column activity --set data.task=regression
+        --set training.num_epochs=30 --output runs/activity
+    """
+    from hyena_glt.cli.experiment import run_training
+    from hyena_glt.training.settings import load_settings
+
+    flags = {
+        "data.train": train, "data.validation": validation, "data.test": test,
+        "data.positive": positive, "data.negative": negative,
+        "data.sequence_column": sequence_column, "data.label_column": label_column,
+        "data.molecule": molecule, "training.strand": strand, "training.num_epochs": epochs,
+        "preset": preset,
+    }  # fmt: skip
+    given = {name: value for name, value in flags.items() if value is not None}
+    run_training(load_settings(config, settings, given), output, _command())
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Option(help="Folder of a training.")],
+    data: Annotated[Path, typer.Option("--test", help="Sequences with labels: CSV or TSV (.gz).")],
+    output: Annotated[
+        Path | None, typer.Option(help="JSON file for the metrics; else only printed.")
+    ] = None,
+    sequence_column: Annotated[str | None, typer.Option(help="Column of the sequences.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column of the labels.")] = None,
+) -> None:
+    """Score a trained model on labelled sequences.
+
+    [bold]Example[/]
+
+        hyena-glt evaluate --model runs/mine --test other.csv
+    """
+    from hyena_glt.cli.use import run_evaluation
+
+    run_evaluation(model, data, output, sequence_column, label_column)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Option(help="Folder of a training.")],
+    data: Annotated[Path, typer.Option("--input", help="Sequences: FASTA, CSV or TSV (.gz).")],
+    output: Annotated[Path, typer.Option(help="TSV file to write; - for the terminal.")] = Path(
+        "-"
+    ),
+    sequence_column: Annotated[str | None, typer.Option(help="Column of the sequences.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences per forward pass.")] = 64,
+) -> None:
+    """Predict sequences without labels.
+
+    [bold]Example[/]
+
+        hyena-glt predict --model runs/mine --input new.fa.gz --output predictions.tsv
+    """
+    from hyena_glt.cli.use import run_prediction
+
+    run_prediction(model, data, output, sequence_column, batch_size)
+
+
+@app.command()
+def inspect(
+    sequence: Annotated[str, typer.Argument(help="Letters, or the path of a FASTA file.")],
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a training, whose merger decides.")
+    ] = None,
+    boundaries: Annotated[
+        str | None, typer.Option(help="Patch starts of your own: 0,3,6 (0-based).")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Rows of the position table.")] = 30,
+) -> None:
+    """Show what the merger does to a sequence: patches in colour, positions in a table.
+
+    Without a model and without boundaries, an untrained merger cuts by sequence patterns alone.
+
+    [bold]Examples[/]
+
+        hyena-glt inspect ATGGCGTTAGCCAAAGGTCCA --boundaries 0,3,6,9,15,18
+
+        hyena-glt inspect genes.fa --model runs/mine
+    """
+    from hyena_glt.cli.use import run_inspection
+
+    run_inspection(sequence, model, boundaries, rows)
+
+
+def _command() -> str:
+    import shlex
+
+    return shlex.join(["hyena-glt", *sys.argv[1:]])
+
+
+def main() -> None:
+    """Run the command line; mistakes of the user end in one line and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except HyenaGLTError as error:
+        Console(stderr=True).print(
+            f"[red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False
+        )
+        sys.exit(2)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped")
+        sys.exit(130)
+    except Exception as error:
+        show = getattr(error, "show", None)  # click's own usage errors
+        if show is None:
+            raise
+        show()
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

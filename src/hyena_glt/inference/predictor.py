@@ -1,0 +1,152 @@
+"""A trained model with its tokenizer, ready to predict.
+
+sequences -> token ids -> batches of similar length -> probabilities, in the order given
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers.modeling_utils import PreTrainedModel
+
+from hyena_glt.data.collators import SequenceCollator
+from hyena_glt.data.labels import Task
+from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.model import faces
+from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION
+from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
+from hyena_glt.training.evaluator import probabilities
+
+_FACES: dict[str, type[PreTrainedModel]] = {
+    "HyenaGLTForSequenceClassification": faces.HyenaGLTForSequenceClassification,
+}
+_TOKENIZERS = {kind.__name__: kind for kind in (DNATokenizer, RNATokenizer, ProteinTokenizer)}
+
+
+class Predictions(NamedTuple):
+    """Predictions for several sequences.
+
+    Attributes:
+        names: Prediction in words: the class, the labels above one half joined by ``;``, or the
+            value.
+        scores: (n, c) probabilities, or (n, t) values for regression.
+        labels: Names of the columns of ``scores``.
+        task: ``classification``, ``multi_label`` or ``regression``.
+    """
+
+    names: list[str]
+    scores: NDArray[np.float64]
+    labels: list[str]
+    task: str
+
+
+class Predictor:
+    """Predict from sequences with a model that ``hyena-glt train`` has saved.
+
+    Args:
+        model: A sequence-classification model.
+        tokenizer: Its tokenizer.
+
+    Raises:
+        ConfigError: If the model's vocabulary is smaller than the tokenizer's.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: Any) -> None:
+        if len(tokenizer) > model.config.genomic_vocab_size:
+            raise ConfigError(
+                f"the tokenizer has {len(tokenizer)} tokens, the model only "
+                f"{model.config.genomic_vocab_size}"
+            )
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        tasks: dict[str | None, Task] = {REGRESSION: "regression", MULTI_LABEL: "multi_label"}
+        self.task: Task = tasks.get(model.config.problem_type, "classification")
+        names: Any = model.config.id2label
+        self.labels: list[str] = [names[i] for i in range(len(names))]
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "Predictor":
+        """Load model and tokenizer from a run's folder.
+
+        Args:
+            folder: What ``hyena-glt train --output`` wrote.
+
+        Raises:
+            DataError: If the folder holds no such model.
+        """
+        folder = Path(folder)
+        architecture = _read(folder / "config.json").get("architectures") or ["none"]
+        face = _FACES.get(architecture[0])
+        if face is None:
+            raise DataError(
+                f"holds {architecture[0]}, expected one of {', '.join(_FACES)}", path=folder
+            )
+        kind = _read(folder / "tokenizer_config.json").get("tokenizer_class", "none")
+        if kind not in _TOKENIZERS:
+            raise DataError(f"holds the tokenizer {kind}, which is not ours", path=folder)
+        return cls(face.from_pretrained(folder), _TOKENIZERS[kind].from_pretrained(folder))
+
+    @torch.no_grad()
+    def predict(
+        self, sequences: Sequence[str], *, batch_size: int = 64, progress: Any = iter
+    ) -> Predictions:
+        """Predict every sequence.
+
+        Args:
+            sequences: Letters; lower case reads as upper case.
+            batch_size: Sequences per forward pass.
+            progress: Wraps the list of batches, to show a bar.
+
+        Raises:
+            DataError: If there is no sequence, or one is too long for the model.
+        """
+        if not sequences:
+            raise DataError("there is no sequence to predict")
+        tokens = self.tokenizer(list(sequences), return_attention_mask=False)["input_ids"]
+        longest = max(range(len(tokens)), key=lambda i: len(tokens[i]))
+        limit = self.model.config.max_position_embeddings
+        if len(tokens[longest]) > limit:
+            raise DataError(
+                f"sequence {longest + 1} has {len(tokens[longest])} tokens; the model takes at "
+                f"most {limit} (max_position_embeddings)"
+            )
+        scores = np.zeros((len(tokens), len(self.labels)))
+        collate = SequenceCollator(pad_token_id=self.tokenizer.pad_token_id)
+        for rows in progress(list(_batches([len(row) for row in tokens], batch_size))):
+            batch = collate([{"input_ids": torch.tensor(tokens[i])} for i in rows])
+            logits = self.model(**batch).logits
+            scores[rows] = probabilities(logits, self.task).double().numpy()
+        return Predictions([self._name(row) for row in scores], scores, self.labels, self.task)
+
+    def _name(self, row: NDArray[np.float64]) -> str:
+        if self.task == "regression":
+            return ";".join(f"{value:.6g}" for value in row)
+        if self.task == "multi_label":
+            return ";".join(name for name, p in zip(self.labels, row, strict=True) if p > 0.5)
+        return self.labels[int(row.argmax())]
+
+
+def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Numbers of the sequences of each batch; similar lengths go together."""
+    order = np.argsort(lengths, kind="stable").tolist()
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise DataError(
+            f"there is no {path.name} in it; expected the --output folder of a training",
+            path=path.parent,
+        ) from None
+    except ValueError:
+        raise DataError("is not valid JSON", path=path) from None
+    if not isinstance(tree, dict):
+        raise DataError("must hold a JSON object", path=path)
+    return tree

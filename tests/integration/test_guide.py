@@ -1,0 +1,233 @@
+"""The guide's code blocks, as written: Quick Start, Training, Configuration, Custom Tasks, API."""
+
+import inspect
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+
+@pytest.fixture(scope="module")
+def quick_start():
+    from hyena_glt import DNATokenizer, HyenaGLT
+    from hyena_glt.config import HyenaGLTConfig
+
+    # Initialize components
+    config = HyenaGLTConfig(
+        genomic_vocab_size=1000, hidden_size=256, num_layers=6, max_position_embeddings=2048
+    )
+
+    model = HyenaGLT(config)
+    tokenizer = DNATokenizer(vocab_size=1000, kmer_size=3)
+    return config, model, tokenizer
+
+
+def test_basic_usage(quick_start, capsys):
+    _, model, tokenizer = quick_start
+    # Process genomic sequence
+    sequence = "ATCGATCGATCGATCGATCG"
+    tokens = tokenizer.encode(sequence, max_length=64, return_tensors="pt")
+    outputs = model(**tokens)
+
+    print(f"Input shape: {tokens['input_ids'].shape}")
+    print(f"Output shape: {outputs.last_hidden_state.shape}")
+    # Six 3-mers, and the two bases that remain.
+    assert capsys.readouterr().out == (
+        "Input shape: torch.Size([1, 8])\nOutput shape: torch.Size([1, 8, 256])\n"
+    )
+
+
+def test_training_example(quick_start):
+    from hyena_glt import create_genomic_dataloaders
+    from hyena_glt.data import GenomicDataset
+    from hyena_glt.training import EnhancedTrainingPipeline
+
+    config, _, tokenizer = quick_start
+    # Prepare data
+    train_data = [
+        {"sequence": "ATCGATCG...", "labels": 0},
+        {"sequence": "GCTAGCTA...", "labels": 1},
+        # ... more data
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the dots, which are no bases
+        dataset = GenomicDataset(train_data, tokenizer, max_length=128)
+    loaders = create_genomic_dataloaders(dataset, batch_size=32)
+
+    # Training pipeline
+    trainer = EnhancedTrainingPipeline(config)
+    result = trainer.train(loaders["train"], loaders["val"])
+    assert result.steps == trainer.settings.num_epochs
+    assert trainer.model.config.causal is False
+    assert config.causal is True
+    assert any("causal=False" in event.get("message", "") for event in trainer.log.events)
+
+
+def test_configuration():
+    from hyena_glt.config import HyenaGLTConfig
+
+    config = HyenaGLTConfig(
+        # Model architecture
+        genomic_vocab_size=1000,
+        hidden_size=256,
+        num_layers=6,
+        num_attention_heads=8,
+        # Sequence processing
+        max_position_embeddings=2048,
+        max_segment_length=64,
+        # Hyena operator settings
+        filter_size=256,
+        short_filter_order=3,
+        # Token merging
+        merge_threshold=0.1,
+        min_patch_size=1,
+        max_patch_size=16,
+        # Training settings
+        dropout=0.1,
+        layer_norm_eps=1e-5,
+        gradient_checkpointing=False,
+    )
+    defaults = HyenaGLTConfig()
+    assert config.to_dict() == defaults.to_dict()
+
+
+def test_sequence_classification(quick_start):
+    from hyena_glt import HyenaGLT
+    from hyena_glt.tasks import SequenceClassificationHead
+
+    config, _, tokenizer = quick_start
+    model = HyenaGLT(config)
+    batch = dict(tokenizer(["ATGGCC", "TTTAAACCC"], padding=True, return_tensors="pt"))
+    batch["labels"] = torch.tensor([0, 1])
+
+    # Add classification head
+    model.classifier = SequenceClassificationHead(
+        hidden_size=config.hidden_size, num_labels=2, dropout=0.1
+    )
+
+    # Training with classification loss
+    loss_fn = nn.CrossEntropyLoss()
+    outputs = model(**batch)
+    loss = loss_fn(outputs.logits, batch["labels"])
+    loss.backward()
+    assert outputs.logits.shape == (2, 2)
+    torch.testing.assert_close(loss.detach(), outputs.loss.detach())
+    assert bool(model.embeddings.weight.grad.any())
+
+
+def test_token_classification(quick_start):
+    from hyena_glt import HyenaGLT
+    from hyena_glt.tasks import TokenClassificationHead
+
+    config, _, tokenizer = quick_start
+    model = HyenaGLT(config)
+    # Add token-level classification
+    model.token_classifier = TokenClassificationHead(
+        hidden_size=config.hidden_size,
+        num_labels=10,  # e.g., for genomic annotation
+        dropout=0.1,
+    )
+    tokens = tokenizer(["ATGGCCTT"], return_tensors="pt")
+    assert model(**tokens).logits.shape == (1, tokens["input_ids"].shape[1], 10)
+
+
+def parameters_of(function):
+    return list(inspect.signature(function).parameters)
+
+
+def test_api_of_the_model(quick_start, tmp_path):
+    from hyena_glt import HyenaGLT
+
+    _, model, tokenizer = quick_start
+    assert issubclass(HyenaGLT, nn.Module)
+    assert parameters_of(HyenaGLT) == ["config"]
+    wanted = ["self", "input_ids", "attention_mask", "output_position_info"]
+    assert parameters_of(HyenaGLT.forward)[:4] == wanted
+    assert inspect.signature(HyenaGLT.forward).parameters["output_position_info"].default is False
+    model.save_pretrained(tmp_path)
+    tokens = tokenizer("ATGGCC", return_tensors="pt")
+    again = HyenaGLT.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        assert torch.equal(again(**tokens).logits, model.eval()(**tokens).logits)
+    generated = model.generate(
+        input_ids=tokens["input_ids"],
+        max_length=8,
+        temperature=0.8,
+        do_sample=True,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    assert generated.shape == (1, 8)
+
+
+def test_api_of_the_tokenizer():
+    from hyena_glt import DNATokenizer
+
+    signature = inspect.signature(DNATokenizer).parameters
+    assert signature["vocab_size"].default == 1000
+    assert signature["kmer_size"].default == 3
+    assert parameters_of(DNATokenizer.encode)[:3] == ["self", "sequence", "max_length"]
+    tokenizer = DNATokenizer(vocab_size=1000, kmer_size=3)
+    assert tokenizer.decode(tokenizer.encode("ATGGC")) == "ATGGC"
+    assert len(tokenizer(["ATG", "ATGGCC"])["input_ids"]) == 2
+    assert tokenizer.special_tokens == {
+        "[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3,
+        "[MASK]": 4, "[N]": 5, "[START]": 6, "[END]": 7,
+    }  # fmt: skip
+
+
+def test_api_of_the_loaders():
+    from hyena_glt import create_genomic_dataloaders
+
+    signature = inspect.signature(create_genomic_dataloaders).parameters
+    assert list(signature) == ["train_data", "val_data", "tokenizer", "batch_size", "kwargs"]
+    assert signature["val_data"].default is None
+    assert signature["tokenizer"].default is None
+    assert signature["batch_size"].default == 32
+
+
+def test_api_of_the_analysis(quick_start, tmp_path):
+    from hyena_glt import (
+        analyze_attention_patterns,
+        compute_compression_statistics,
+        visualize_model_behavior,
+    )
+
+    _, model, tokenizer = quick_start
+    sequences = ["ATGGCGTTAGCCAAAGGTCCA" * 4, "ATCG" * 10]
+    attention = analyze_attention_patterns(model, sequences)
+    assert len(attention) == 2
+    assert sorted(attention[0].hyena) == [0, 1, 2, 3, 4, 5]
+    statistics = compute_compression_statistics(model, sequences)
+    assert [sum(one.lengths) for one in statistics.sequences] == [84, 40]
+    picture = tmp_path / "model.png"
+    visualize_model_behavior(model, sequences, save_path=picture)
+    assert picture.stat().st_size > 5000
+    with_tokenizer = compute_compression_statistics(model, sequences, tokenizer=tokenizer)
+    assert len(with_tokenizer.sequences) == 2
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {
+            "genomic_vocab_size": 500, "hidden_size": 128, "num_layers": 4,
+            "max_position_embeddings": 1024, "filter_size": 128,
+        },
+        {
+            "genomic_vocab_size": 1000, "hidden_size": 256, "num_layers": 6,
+            "max_position_embeddings": 2048, "filter_size": 256,
+        },
+        {
+            "genomic_vocab_size": 2000, "hidden_size": 512, "num_layers": 12,
+            "max_position_embeddings": 4096, "filter_size": 512, "gradient_checkpointing": True,
+        },
+    ],
+)  # fmt: skip
+def test_configuration_examples(settings):
+    from hyena_glt import HyenaGLT
+    from hyena_glt.config import HyenaGLTConfig
+
+    config = HyenaGLTConfig(**settings)
+    with torch.device("meta"):
+        assert HyenaGLT(config).num_parameters() > 1_000_000
