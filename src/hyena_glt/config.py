@@ -410,6 +410,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {
         "genomic_vocab_size": 500, "hidden_size": 128, "num_layers": 4,
         "max_position_embeddings": 1024, "filter_size": 128, "intermediate_size": 256,
+        "local_hidden_size": 128,
     },
     "medium": {
         "genomic_vocab_size": 1000, "hidden_size": 256, "num_layers": 6,

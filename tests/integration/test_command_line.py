@@ -111,9 +111,7 @@ def test_predict_repeats_the_predictions(trained):
     assert result.returncode == 0, result.stderr
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     assert lines[0] == ["id", "prediction", "p_0", "p_1"]
-    expected = [
-        line.split("\t") for line in (output / "predictions.tsv").read_text().splitlines()
-    ]
+    expected = [line.split("\t") for line in (output / "predictions.tsv").read_text().splitlines()]
     assert [line[0] for line in lines[1:]] == [f"s{i}" for i in range(100)]
     for mine, theirs in zip(lines[1:], expected[1:], strict=True):
         assert float(mine[2]) == pytest.approx(float(theirs[3]), abs=1e-5)

@@ -30,8 +30,8 @@ def test_basic_usage(quick_start, capsys):
     tokens = tokenizer.encode(sequence, max_length=64, return_tensors="pt")
     outputs = model(**tokens)
 
-    print(f"Input shape: {tokens['input_ids'].shape}")
-    print(f"Output shape: {outputs.last_hidden_state.shape}")
+    print(f"Input shape: {tokens['input_ids'].shape}")  # noqa: T201
+    print(f"Output shape: {outputs.last_hidden_state.shape}")  # noqa: T201
     # Six 3-mers, and the two bases that remain.
     assert capsys.readouterr().out == (
         "Input shape: torch.Size([1, 8])\nOutput shape: torch.Size([1, 8, 256])\n"

@@ -59,7 +59,7 @@ def run_evaluation(
             predictor.tokenizer,
             None,
             predictor.task,
-            label_names=names,  # type: ignore[arg-type]
+            label_names=names,
         )
     except DataError as error:
         raise DataError(str(error), path=data) from None

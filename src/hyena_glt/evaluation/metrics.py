@@ -49,6 +49,8 @@ def compute_metrics(task: MetricTask, labels: ArrayLike, scores: ArrayLike) -> M
             (N,) or (N, T) values; or (N, L, C) or (M, C) probabilities for tokens.
 
     Returns:
+        The metrics by name.
+
         * ``single_label``, ``token``: ``accuracy``, ``mcc``, ``f1_macro``, ``auroc``, ``auprc``.
           With more than two classes the last two are the mean over classes, each against the rest.
         * ``multi_label``: ``subset_accuracy`` (all labels of a sequence right), ``f1_micro``,

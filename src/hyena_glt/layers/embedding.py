@@ -81,7 +81,7 @@ class NgramEmbedding(nn.Module):
         for span, table in sorted(zip(self.spans, self.tables, strict=True), key=lambda p: p[0]):
             while reached < span:
                 earlier = torch.full_like(code, -1)
-                earlier[:, reached:] = code[:, : code.shape[1] - reached]
+                earlier[:, reached:] = code[:, :-reached]
                 number = number + power * earlier.clamp(min=0)
                 whole = whole & (earlier >= 0)
                 power, reached = power * base, reached + 1

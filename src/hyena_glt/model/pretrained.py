@@ -47,8 +47,9 @@ class HyenaGLTPreTrainedModel(PreTrainedModel):
         """Initialise the plain layers; filters and scorers do it where they are defined."""
         if isinstance(module, SegmentAwarePositionalEncoding):
             # Quiet at first: a motif should look the same wherever it stands.
-            for linear in module.children():
-                init.normal_(linear.weight, std=0.01)
+            for linear in (module.waves, module.fractions):
+                if linear is not None:
+                    init.normal_(linear.weight, std=0.01)
         elif isinstance(module, nn.Linear):
             init.normal_(module.weight, std=0.6 / math.sqrt(module.in_features))
             if module.bias is not None:
@@ -103,4 +104,7 @@ class HyenaGLTPreTrainedModel(PreTrainedModel):
                 f"{len(unexpected)} unexpected (first: {min(unexpected, default='-')}), "
                 f"{len(mismatched)} of another shape"
             )
+        # Weights mapped from a file lie at odd addresses, where other kernels round otherwise.
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.data = tensor.data.clone()
         return (model, info) if wants_info else model

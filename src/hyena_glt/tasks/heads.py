@@ -46,6 +46,38 @@ class Pooling(nn.Module):
         return torch.cat([mean, peak, attended], dim=-1)
 
 
+class PositionPooling(nn.Module):
+    """A coarse picture of the sequence that keeps the order: averages over overlapping stretches.
+
+    Signals bound to a place (a promoter's boxes around the start site) average out in the other
+    poolings.  Few channels are kept, so that it cannot learn a sequence by heart.
+
+    Args:
+        width: Channels in.
+        stretches: Averages along the sequence, evenly spaced from its first to its last base.
+        channels: Channels kept of each average.
+    """
+
+    def __init__(self, width: int, stretches: int = 16, channels: int = 16) -> None:
+        super().__init__()
+        self.stretches = stretches
+        self.reduce = nn.Linear(width, channels)
+
+    def forward(self, x: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b e"]:
+        """Pool every sequence.
+
+        Args:
+            x: Hidden states; tokens fill a row from column 0.
+            mask: True on tokens.
+        """
+        column = torch.arange(x.shape[1], device=x.device)
+        place = column / (mask.sum(dim=1, keepdim=True) - 1).clamp(min=1) * (self.stretches - 1)
+        centre = torch.arange(self.stretches, device=x.device)
+        weight = (1 - (place.unsqueeze(-1) - centre).abs()).clamp(min=0) * mask.unsqueeze(-1)
+        weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=1e-6)
+        return torch.einsum("bls,blc->bsc", weight.to(x.dtype), self.reduce(x)).flatten(1)
+
+
 class SequenceClassificationHead(nn.Module):
     """Predict from a whole sequence: classes, several labels at once, or values.
 
@@ -68,8 +100,10 @@ class SequenceClassificationHead(nn.Module):
         }  # fmt: skip
         self.token_pooling = Pooling(hidden_size)
         self.patch_pooling = Pooling(hidden_size)
-        self.norm = nn.LayerNorm(6 * hidden_size)
-        self.hidden = nn.Linear(6 * hidden_size, hidden_size)
+        self.position_pooling = PositionPooling(hidden_size)
+        pooled = 6 * hidden_size + 16 * 16
+        self.norm = nn.LayerNorm(pooled)
+        self.hidden = nn.Linear(pooled, hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(hidden_size, num_labels)
         self.register_buffer("shift", torch.zeros(num_labels))
@@ -94,6 +128,7 @@ class SequenceClassificationHead(nn.Module):
             [
                 self.token_pooling(last_hidden_state, token_mask),
                 self.patch_pooling(patch_hidden_state, patch_mask),
+                self.position_pooling(last_hidden_state, token_mask),
             ],
             dim=-1,
         )

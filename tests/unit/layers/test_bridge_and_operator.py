@@ -135,3 +135,10 @@ def test_ngrams_of_overlapping_kmers_count_letters():
     letters.load_state_dict(ngrams.state_dict())
     kmers = torch.tensor([[12 + 0b000110, 12 + 0b011011, 10, 11]])  # ACG CGT G T
     torch.testing.assert_close(ngrams(kmers), letters(torch.tensor([[8, 9, 10, 11]])))
+
+
+@pytest.mark.parametrize("length", range(1, 8))
+def test_sequences_shorter_than_the_ngrams_are_embedded_like_the_start_of_a_longer_one(length):
+    ngrams = NgramEmbedding(HyenaGLTConfig(hidden_size=8, num_attention_heads=2))
+    ids = torch.tensor([[8, 11, 9, 10, 8, 9, 11]])
+    torch.testing.assert_close(ngrams(ids[:, :length]), ngrams(ids)[:, :length])

@@ -30,7 +30,7 @@ def encode(sequence: str) -> Codes:
         sequence: DNA, either case.
 
     Returns:
-        One number per base: 0 to 3 for A, C, G, T, and 4 for any other letter.
+        One number per base, 0 to 3 for A, C, G, T, and 4 for any other letter.
     """
     return _CODE_OF_BYTE[letter_bytes(sequence)]
 

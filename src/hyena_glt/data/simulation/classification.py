@@ -1,8 +1,8 @@
 """Classification tasks with planted motifs, and the answer an oracle gives that knows them.
 
 A sequence carries an arrangement: motif numbers from 5' to 3', ``(0, 1)`` for motif 0 upstream of
-motif 1.  Nothing else in it looks like one of the motifs, by accident or otherwise, so that the
-label follows from the letters alone and the oracle is right every time.
+motif 1.  Nothing else on the strands that count looks like one of the motifs, by accident or
+otherwise, so that the label follows from the letters alone and the oracle is right every time.
 """
 
 from collections.abc import Iterator, Sequence

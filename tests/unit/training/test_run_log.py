@@ -1,0 +1,60 @@
+import json
+import math
+
+import pytest
+
+from hyena_glt.training.run_log import RunLog, finite
+
+
+def test_events_are_on_disk_as_they_happen(tmp_path):
+    path = tmp_path / "log.jsonl"
+    with RunLog(path) as log:
+        log.write("step", step=1, loss=0.5)
+        first = path.read_text().splitlines()
+        log.write("note", message="naïve")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(first) == 1
+    assert [line["event"] for line in lines] == ["step", "note"]
+    assert lines[0]["step"] == 1
+    assert lines[1]["message"] == "naïve"
+    assert lines == log.events
+    assert 0 <= lines[0]["seconds"] <= lines[1]["seconds"]
+
+
+def test_a_log_goes_on_where_it_stopped(tmp_path):
+    path = tmp_path / "log.jsonl"
+    for message in ("one", "two"):
+        with RunLog(path) as log:
+            log.write("note", message=message)
+    assert [json.loads(line)["message"] for line in path.read_text().splitlines()] == ["one", "two"]
+
+
+def test_without_a_path_events_stay_in_memory():
+    log = RunLog()
+    log.write("evaluation", split="test", metrics={"mcc": 0.5})
+    assert log.events[0]["metrics"] == {"mcc": 0.5}
+
+
+def test_what_json_cannot_hold_is_null(tmp_path):
+    path = tmp_path / "log.jsonl"
+    with RunLog(path) as log:
+        log.write("evaluation", loss=math.nan, metrics={"auroc": math.inf, "mcc": 0.25})
+    line = path.read_text()
+    assert "NaN" not in line
+    assert "Infinity" not in line
+    assert json.loads(line)["metrics"] == {"auroc": None, "mcc": 0.25}
+    assert json.loads(line)["loss"] is None
+
+
+def test_an_error_closes_the_file(tmp_path):
+    log = RunLog(tmp_path / "log.jsonl")
+    with pytest.raises(RuntimeError), log:
+        raise RuntimeError
+    with pytest.raises(ValueError, match="closed"):
+        log.write("note")
+
+
+def test_finite_reaches_every_depth_and_leaves_the_rest():
+    nested = {"a": [1, (math.inf, {"b": -math.inf})], "c": "nan", "d": None, "e": True}
+    assert finite(nested) == {"a": [1, [None, {"b": None}]], "c": "nan", "d": None, "e": True}
+    assert nested["a"][1][0] == math.inf  # type: ignore[index]
