@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers.modeling_utils import PreTrainedModel
 
-from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.config import N_TOKEN_ID, NUM_SPECIAL_TOKENS, HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.errors import DataError, TrainingError
 from hyena_glt.model.faces import (
@@ -190,16 +190,17 @@ class EnhancedTrainingPipeline:
         average = (
             WeightAverage(self.model, settings.weight_average) if settings.weight_average else None
         )
-        total = settings.num_epochs * len(train_loader)
+        epochs = settings.epochs(len(train_loader))
+        total = epochs * len(train_loader)
         best: tuple[float, float] | None = None
         best_epoch, best_validation, best_state = 0, None, self._state()
         start, step = len(log.events) and log.events[-1]["seconds"], 0
         with TrainingProgress(total, enabled=self.progress) as bar:
-            for epoch in range(1, settings.num_epochs + 1):
+            for epoch in range(1, epochs + 1):
                 _set_epoch(train_loader, epoch - 1)
                 self.model.train()
                 for batch in train_loader:
-                    self._step(batch, step, total, optimizer, bar)
+                    self._step(batch, step, total, step / len(train_loader), optimizer, bar)
                     if average is not None:
                         average.update()
                     step += 1
@@ -229,14 +230,14 @@ class EnhancedTrainingPipeline:
         batch: dict[str, Tensor],
         step: int,
         total: int,
+        epoch: float,
         optimizer: torch.optim.Optimizer,
         bar: TrainingProgress,
     ) -> None:
         assert self.model is not None
         settings = self.settings
         inputs = {name: value.to(self.device) for name, value in batch.items()}
-        if settings.strand == "both" and self.task != "token_classification":
-            inputs["input_ids"] = self._random_strands(inputs)
+        inputs["input_ids"] = self._augmented(inputs)
         rate = learning_rate(step, total, settings)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -253,10 +254,22 @@ class EnhancedTrainingPipeline:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
         optimizer.step()
         self.log.write(
-            "step", step=step + 1, epoch=(step + 1) * settings.num_epochs / total,
+            "step", step=step + 1, epoch=epoch,
             loss=loss, learning_rate=rate, grad_norm=float(norm), compression_ratio=compression,
         )  # fmt: skip
         bar.step(loss, compression)
+
+    def _augmented(self, inputs: dict[str, Tensor]) -> Tensor:
+        """The tokens as training shows them: on a random strand, some letters hidden."""
+        ids, settings = inputs["input_ids"], self.settings
+        if self.task == "language_modeling":
+            return ids
+        if settings.strand == "both" and self.task != "token_classification":
+            ids = self._random_strands(inputs)
+        if settings.hidden_fraction:
+            hidden = torch.rand(ids.shape, device=ids.device) < settings.hidden_fraction
+            ids = ids.masked_fill(hidden & (ids >= NUM_SPECIAL_TOKENS), N_TOKEN_ID)
+        return ids
 
     def _random_strands(self, inputs: dict[str, Tensor]) -> Tensor:
         ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()

@@ -23,7 +23,8 @@ class TrainingSettings(_Section):
     """How to train.
 
     Attributes:
-        num_epochs: Passes over the training data.
+        num_epochs: Passes over the training data; None: as many as make about 1,500 steps, but at
+            least 5 and at most 30.
         batch_size: Sequences per step.
         learning_rate: Peak of the schedule.
         warmup_fraction: Share of the steps in which the learning rate rises from 0.
@@ -37,12 +38,14 @@ class TrainingSettings(_Section):
         strand: ``both``: sequences are reverse-complemented at random, and predictions averaged
             over both strands.  ``forward``: sequences are used as they are.  ``auto``: decided on
             the validation data.
+        hidden_fraction: Share of the letters read as N in training, drawn anew for every batch, so
+            that no prediction hangs on a single base; not for language models.
         precision: ``auto`` is ``bf16`` where the processor has it in hardware, else ``fp32``.
         seed: Of weights, order and augmentation.
     """
 
-    num_epochs: int = Field(default=12, ge=1)
-    batch_size: int = Field(default=64, ge=1)
+    num_epochs: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     final_fraction: float = Field(default=0.02, ge=0, le=1)
@@ -51,8 +54,19 @@ class TrainingSettings(_Section):
     weight_average: float = Field(default=0.99, ge=0, lt=1)
     patience: int = Field(default=0, ge=0)
     strand: Literal["both", "forward", "auto"] = "auto"
+    hidden_fraction: float = Field(default=0.1, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0)
+
+    def epochs(self, steps_per_epoch: int) -> int:
+        """Passes over the training data, chosen if the setting is None.
+
+        Args:
+            steps_per_epoch: Batches in one pass.
+        """
+        if self.num_epochs is not None:
+            return self.num_epochs
+        return min(30, max(5, round(1500 / steps_per_epoch)))
 
 
 class DataSettings(_Section):

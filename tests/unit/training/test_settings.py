@@ -144,3 +144,9 @@ def test_assigning_is_checked_too():
 def test_a_tree_gives_the_same_settings():
     tree = RunSettings(preset="large", model={"causal": False}).model_dump()
     assert settings_from(tree).model_dump() == tree
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 30), (82, 18), (153, 10), (594, 5), (9000, 5)])
+def test_epochs_follow_the_size_of_the_data_unless_given(steps, epochs):
+    assert TrainingSettings().epochs(steps) == epochs
+    assert TrainingSettings(num_epochs=3).epochs(steps) == 3
