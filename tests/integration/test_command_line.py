@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+TINY = (
+    "--set", "model.hidden_size=32", "--set", "model.num_attention_heads=4",
+    "--set", "model.filter_size=32", "--set", "model.local_hidden_size=32",
+)  # fmt: skip
 PROGRAM = [sys.executable, "-m", "hyena_glt.cli.main"]
 
 
@@ -64,10 +68,8 @@ def trained(tmp_path_factory):
     test = write_csv(folder / "test.csv", planted(100, 2))
     output = folder / "out"
     result = run(
-        "train", "--train", train, "--test", test, "--output", output, "--epochs", 3,
-        "--set", "model.hidden_size=32", "--set", "model.num_attention_heads=4",
-        "--set", "model.filter_size=32", "--set", "training.batch_size=16",
-        "--set", "training.learning_rate=3e-3",
+        "train", "--train", train, "--test", test, "--output", output, "--epochs", 3, *TINY,
+        "--set", "training.batch_size=16", "--set", "training.learning_rate=3e-3",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return output, test, result
@@ -158,8 +160,7 @@ def test_two_fasta_files_one_per_class(tmp_path):
         path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
     result = run(
         "train", "--positive", tmp_path / "positive.fa.gz", "--negative", tmp_path / "negative.fa",
-        "--output", tmp_path / "out", "--epochs", 1, "--set", "model.hidden_size=32",
-        "--set", "model.num_attention_heads=4", "--set", "model.filter_size=32",
+        "--output", tmp_path / "out", "--epochs", 1, *TINY,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "58 train, 6 validation, 16 test" in result.stderr
@@ -177,12 +178,39 @@ def test_other_tasks(tmp_path, labels, options, metric):
     header = "sequence," + options[1]
     train = write_csv(tmp_path / "train.csv", rows, header)
     result = run(
-        "train", "--train", train, "--output", tmp_path / "out", *options, "--epochs", 1,
-        "--set", "model.hidden_size=32", "--set", "model.num_attention_heads=4",
-        "--set", "model.filter_size=32",
+        "train", "--train", train, "--output", tmp_path / "out", *options, "--epochs", 1, *TINY,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert metric in json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metric in metrics["test"]
+    if metric == "f1_micro":
+        assert metrics["labels"] == ["a", "b"]
+
+
+def test_several_values_at_once(tmp_path):
+    rows = [(s, f"{i / 7:.3f},{i / 3:.3f}") for i, (s, _) in enumerate(planted(60, 4))]
+    train = write_csv(tmp_path / "train.csv", rows, "sequence,a,b")
+    result = run(
+        "train", "--train", train, "--output", tmp_path / "out", "--label-column", "a,b",
+        "--set", "data.task=regression", "--epochs", 1, *TINY,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "not decided for several values" in result.stderr
+
+
+@pytest.mark.parametrize(("molecule", "letters"), [("rna", "ACGT"), ("protein", "MKVLA")])
+def test_other_molecules(tmp_path, molecule, letters):
+    random = np.random.default_rng(0)
+    rows = [("".join(random.choice(list(letters), 30)), "ab"[i % 2]) for i in range(60)]
+    train = write_csv(tmp_path / "train.csv", rows)
+    result = run(
+        "train", "--train", train, "--output", tmp_path / "out", "--molecule", molecule,
+        "--epochs", 1, *TINY,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert ("baseline" in json.loads((tmp_path / "out" / "metrics.json").read_text())) is (
+        molecule == "rna"
+    )
 
 
 class TestMistakes:

@@ -74,19 +74,18 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
     data = read_run_data(settings)
     config = _model_config(settings, data)
     _say_sizes(console, data)
+    strand = _strand(settings, data)
+    baseline = _baseline(data, settings.training.strand == "both")
+    extra: Metrics = {}
     output.mkdir(parents=True, exist_ok=True)
     with RunLog(output / "log.jsonl") as log:
-        extra: Metrics = {}
-        strand = _strand(settings, data)
         if strand is not None:
-            settings.training.strand = strand["strand"]
             extra["strand"] = strand
             log.write("note", message=f"strand: {strand['strand']}: {strand['reason']}")
             console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})")
-        _write_settings(output, settings, command)
-        baseline = _baseline(data, settings.training.strand == "both")
         if baseline is not None:
             extra["baseline"] = baseline
+        _write_settings(output, settings, command)
 
         loaders = create_genomic_dataloaders(
             data.train, data.validation, batch_size=settings.training.batch_size,
@@ -252,18 +251,23 @@ def _strand(settings: RunSettings, data: RunData) -> dict[str, Any] | None:
     if asked != "auto":
         return None
     task = METRIC_TASKS[data.train.task]
+    if task == "regression" and data.train.num_labels > 1:
+        settings.training.strand = "forward"
+        reason = "not decided for several values; give --strand both if they hold for either strand"
+        return {"strand": "forward", "reason": reason}
     decision = choose_strand(
         (data.train.sequences, data.train.labels),
         (data.validation.sequences, data.validation.labels),
         task=task,  # type: ignore[arg-type]
         seed=settings.training.seed,
     )
+    settings.training.strand = decision.strand
     return {"strand": decision.strand, "reason": decision.reason, "scores": decision.scores}
 
 
 def _baseline(data: RunData, both_strands: bool) -> dict[str, Any] | None:
-    """k-mer logistic regression on the same data; only for classes."""
-    if data.train.task != "classification":
+    """k-mer logistic regression on the same data; only for classes of DNA and RNA."""
+    if data.train.task != "classification" or data.tokenizer.alphabet_size != 4:
         return None
     equal = len({len(s) for part in (data.train, data.validation, data.test)
                  for s in part.sequences}) == 1  # fmt: skip
@@ -306,7 +310,7 @@ def _examples(
     for row in _chosen(predictions, truth, [len(s) for s in test.sequences]):
         output = 0 if predictions.task == "regression" else int(predictions.scores[row].argmax())
         ids = predictor.tokenizer.encode(test.sequences[row], return_tensors="pt")["input_ids"]
-        found = in_silico_mutagenesis(predictor.model, ids, output)
+        found = in_silico_mutagenesis(predictor.model, ids.to(predictor.device), output)
         patches = compute_compression_statistics(
             predictor.model, [test.sequences[row]], tokenizer=predictor.tokenizer
         ).sequences[0]
@@ -325,7 +329,11 @@ def _examples(
 
 
 def _chosen(predictions: Predictions, truth: list[str], lengths: list[int]) -> list[int]:
-    """The surest right prediction of each class, then the surest mistake."""
+    """The surest right prediction of each class, then the surest mistake; for values, extremes."""
+    if predictions.task == "regression":
+        by_value = [r for r in np.argsort(predictions.scores[:, 0]).tolist()
+                    if lengths[r] <= _LONGEST_EXAMPLE]  # fmt: skip
+        return [*by_value[:1], *by_value[-2:]] if len(by_value) > 2 else by_value
     surest = np.argsort(-predictions.scores.max(axis=1), kind="stable").tolist()
     short = [row for row in surest if lengths[row] <= _LONGEST_EXAMPLE]
     rows: list[int] = []

@@ -76,7 +76,8 @@ def read_run_data(settings: RunSettings) -> RunData:
         except DataError as error:
             raise DataError(str(error), path=origin) from None
 
-    train = dataset(records, path)
+    columns = (data.label_column or "").split(",")
+    train = dataset(records, path, columns if task == "multi_label" and len(columns) > 1 else None)
     if task == "classification" and len(train.label_names) < 2:
         raise DataError(
             f"all {len(train)} labels are {train.label_names[0]!r}; classification needs two",
@@ -112,8 +113,12 @@ def check_letters(
         AlphabetError: Names file and sequence, the number of foreign letters and the first one.
     """
     for record in records:
+        # RNA is often published with the letters of its gene; the RNA tokenizer reads T as U.
+        letters = record.sequence
+        if alphabet is RNA:
+            letters = letters.replace("T", "U").replace("t", "u")
         try:
-            alphabet.check_letters(record.sequence)
+            alphabet.check_letters(letters)
         except AlphabetError as error:
             raise AlphabetError(f"{record.id}: {error}", path=origin) from None
 

@@ -61,7 +61,9 @@ class Predictor:
                 f"the tokenizer has {len(tokenizer)} tokens, the model only "
                 f"{model.config.genomic_vocab_size}"
             )
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.eval()
+        self.model.to(self.device)
         self.tokenizer = tokenizer
         tasks: dict[str | None, Task] = {REGRESSION: "regression", MULTI_LABEL: "multi_label"}
         self.task: Task = tasks.get(model.config.problem_type, "classification")
@@ -118,8 +120,8 @@ class Predictor:
         collate = SequenceCollator(pad_token_id=self.tokenizer.pad_token_id)
         for rows in progress(list(_batches([len(row) for row in tokens], batch_size))):
             batch = collate([{"input_ids": torch.tensor(tokens[i])} for i in rows])
-            logits = self.model(**batch).logits
-            scores[rows] = probabilities(logits, self.task).double().numpy()
+            logits = self.model(**{k: v.to(self.device) for k, v in batch.items()}).logits
+            scores[rows] = probabilities(logits, self.task).double().cpu().numpy()
         return Predictions([self._name(row) for row in scores], scores, self.labels, self.task)
 
     def _name(self, row: NDArray[np.float64]) -> str:

@@ -73,7 +73,7 @@ class DataSettings(_Section):
     """What to train on.
 
     Attributes:
-        train: File of training sequences: CSV, TSV or FASTA with labels, plain or .gz.
+        train: File of training sequences with labels: CSV or TSV, plain or .gz.
         validation: File of validation sequences; without it a part of ``train`` is held out.
         test: File of test sequences.
         positive: FASTA of class 1, in place of ``train``.
