@@ -38,7 +38,7 @@ _MODEL_DEFAULTS: dict[str, Any] = {
     "causal": False, "target_compression": 6.0, "dropout": 0.2, "head_dropout": 0.3,
 }  # fmt: skip
 _EXAMPLES = 4
-_DEMO_TRAINING = {"num_epochs": 8, "strand": "forward"}
+_DEMO_TRAINING = {"num_epochs": 6, "learning_rate": 2e-3, "strand": "forward"}
 _LONGEST_EXAMPLE = 512
 
 Metrics = dict[str, Any]

@@ -116,7 +116,8 @@ class CrossAttentionPositionBridge(nn.Module):
         count = patches.mask.shape[1]
         normed = self.patch_norm(patch_states).flatten(0, 1)
         keys, values = self.patch_keys(normed), self.patch_values(normed)
-        query = self._by_head(self.decode_query(queries).flatten(0, 1))
+        query = self.decode_query(queries).flatten(0, 1)
+        heads = _channels_of_heads(self.heads, query)
         row_start = torch.arange(rows, device=queries.device).unsqueeze(1) * count
         totals = patches.mask.sum(dim=1, keepdim=True)
 
@@ -125,18 +126,18 @@ class CrossAttentionPositionBridge(nn.Module):
             target = patches.index + offset
             seen = (target >= 0) & (target < totals) & patches.token_mask
             flat = (row_start + target.clamp(min=0).minimum(totals - 1)).flatten()
-            key = self._by_head(keys.index_select(0, flat))
-            logit = (query * key).sum(dim=-1).float() / key.shape[-1] ** 0.5
+            logit = (query * keys.index_select(0, flat)) @ heads.T
+            logit = logit.float() / (query.shape[1] / self.heads) ** 0.5
             logits.append(logit.masked_fill(~seen.flatten().unsqueeze(1), -1e9))
             read.append(values.index_select(0, flat))
             visible.append(seen.flatten())
         weights = torch.stack(logits, dim=1).softmax(dim=1)
         weights = weights * torch.stack(visible, dim=1).unsqueeze(-1)
         parts = [
-            self._by_head(value) * weight.unsqueeze(-1).to(value.dtype)
+            value * (weight.to(value.dtype) @ heads)
             for value, weight in zip(read, weights.unbind(1), strict=True)
         ]
-        out = self.decode_out(sum(parts[1:], parts[0]).flatten(1))
+        out = self.decode_out(sum(parts[1:], parts[0]))
         shape = (rows, length, weights.shape[1], weights.shape[2])
         return out.view(rows, length, -1), weights.view(shape)
 
@@ -146,9 +147,6 @@ class CrossAttentionPositionBridge(nn.Module):
             return [-step for step in range(1, self.window + 1)]
         half = self.window // 2
         return list(range(-half, self.window - half))
-
-    def _by_head(self, x: Tensor) -> Tensor:
-        return x.view(x.shape[0], self.heads, -1)
 
 
 class PatchLookDown(nn.Module):
@@ -181,11 +179,18 @@ class PatchLookDown(nn.Module):
         """
         query = self.query(patches)
         query = torch.cat([query, query.new_zeros(1, query.shape[1])])  # the padding's
-        size = query.shape[1] // self.heads
-        product = query.index_select(0, memory.index) * memory.keys
-        logits = product.view(-1, self.heads, size).sum(dim=-1) / size**0.5
+        heads = _channels_of_heads(self.heads, query)
+        logits = (query.index_select(0, memory.index) * memory.keys) @ heads.T
+        logits = logits.float() / (query.shape[1] / self.heads) ** 0.5
         weights = segment_softmax(logits, memory.index, memory.count)
-        weighted = memory.values.view(-1, self.heads, size) * weights.unsqueeze(-1).to(
-            memory.values.dtype
-        )
-        return self.out(segment_sum(weighted.flatten(1), memory.index, memory.count)), weights
+        weighted = memory.values * (weights.to(memory.values.dtype) @ heads)
+        return self.out(segment_sum(weighted, memory.index, memory.count)), weights
+
+
+def _channels_of_heads(heads: int, like: Tensor) -> Float[Tensor, "h d"]:
+    """One in row h at the channels of head h: sums over heads' channels become matrix products.
+
+    On the CPU these are several times as fast as sums over a short last axis.
+    """
+    ones = torch.eye(heads, device=like.device, dtype=like.dtype)
+    return ones.repeat_interleave(like.shape[1] // heads, dim=1)
