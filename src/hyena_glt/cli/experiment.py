@@ -32,13 +32,10 @@ from hyena_glt.training.pipeline import EnhancedTrainingPipeline
 from hyena_glt.training.run_log import RunLog, finite
 from hyena_glt.training.settings import RunSettings
 
-# Where the user does not say: two-sided, six nucleotides per patch, and more dropout than a model
-# that is pretrained, since labelled sets are small.
-_MODEL_DEFAULTS: dict[str, Any] = {
-    "causal": False, "target_compression": 6.0, "dropout": 0.2, "head_dropout": 0.3,
-}  # fmt: skip
+# Where the user does not say: two-sided, six nucleotides per patch.
+_MODEL_DEFAULTS: dict[str, Any] = {"causal": False, "target_compression": 6.0}
 _EXAMPLES = 4
-_DEMO_TRAINING = {"num_epochs": 6, "learning_rate": 2e-3, "strand": "forward"}
+_DEMO_TRAINING = {"num_epochs": 4, "strand": "forward"}
 _LONGEST_EXAMPLE = 512
 
 Metrics = dict[str, Any]

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers.modeling_utils import PreTrainedModel
 
-from hyena_glt.config import N_TOKEN_ID, NUM_SPECIAL_TOKENS, HyenaGLTConfig
+from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.errors import DataError, TrainingError
 from hyena_glt.model.faces import (
@@ -46,6 +46,8 @@ _PROBLEM_TYPES: dict[str, Any] = {
     "multi_label": MULTI_LABEL,
     "regression": REGRESSION,
 }
+# Labels that would have to be turned with the tokens.
+_OF_ONE_STRAND = {"token_classification", "language_modeling"}
 # What decides which epoch was best; larger is better.
 _HEADLINE = {
     "classification": "mcc",
@@ -237,7 +239,8 @@ class EnhancedTrainingPipeline:
         assert self.model is not None
         settings = self.settings
         inputs = {name: value.to(self.device) for name, value in batch.items()}
-        inputs["input_ids"] = self._augmented(inputs)
+        if settings.strand == "both" and self.task not in _OF_ONE_STRAND:
+            inputs["input_ids"] = self._random_strands(inputs)
         rate = learning_rate(step, total, settings)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -258,18 +261,6 @@ class EnhancedTrainingPipeline:
             loss=loss, learning_rate=rate, grad_norm=float(norm), compression_ratio=compression,
         )  # fmt: skip
         bar.step(loss, compression)
-
-    def _augmented(self, inputs: dict[str, Tensor]) -> Tensor:
-        """The tokens as training shows them: on a random strand, some letters hidden."""
-        ids, settings = inputs["input_ids"], self.settings
-        if self.task == "language_modeling":
-            return ids
-        if settings.strand == "both" and self.task != "token_classification":
-            ids = self._random_strands(inputs)
-        if settings.hidden_fraction:
-            hidden = torch.rand(ids.shape, device=ids.device) < settings.hidden_fraction
-            ids = ids.masked_fill(hidden & (ids >= NUM_SPECIAL_TOKENS), N_TOKEN_ID)
-        return ids
 
     def _random_strands(self, inputs: dict[str, Tensor]) -> Tensor:
         ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()

@@ -23,7 +23,7 @@ class TrainingSettings(_Section):
     """How to train.
 
     Attributes:
-        num_epochs: Passes over the training data; None: as many as make about 1,500 steps, but at
+        num_epochs: Passes over the training data; None: as many as make about 1,000 steps, but at
             least 5 and at most 30.
         batch_size: Sequences per step.
         learning_rate: Peak of the schedule.
@@ -38,8 +38,6 @@ class TrainingSettings(_Section):
         strand: ``both``: sequences are reverse-complemented at random, and predictions averaged
             over both strands.  ``forward``: sequences are used as they are.  ``auto``: decided on
             the validation data.
-        hidden_fraction: Share of the letters read as N in training, drawn anew for every batch, so
-            that no prediction hangs on a single base; not for language models.
         precision: ``auto`` is ``bf16`` where the processor has it in hardware, else ``fp32``.
         seed: Of weights, order and augmentation.
     """
@@ -54,7 +52,6 @@ class TrainingSettings(_Section):
     weight_average: float = Field(default=0.99, ge=0, lt=1)
     patience: int = Field(default=0, ge=0)
     strand: Literal["both", "forward", "auto"] = "auto"
-    hidden_fraction: float = Field(default=0.1, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0)
 
@@ -66,7 +63,7 @@ class TrainingSettings(_Section):
         """
         if self.num_epochs is not None:
             return self.num_epochs
-        return min(30, max(5, round(1500 / steps_per_epoch)))
+        return min(30, max(5, round(1000 / steps_per_epoch)))
 
 
 class DataSettings(_Section):

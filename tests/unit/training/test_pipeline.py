@@ -183,19 +183,6 @@ def test_language_models_are_trained_too(objective):
     assert result.validation.metrics["bits_per_token"] < 1.6  # 2 is knowing nothing
 
 
-def test_letters_are_hidden_in_training_only():
-    trainer = pipeline(hidden_fraction=0.3, num_epochs=1)
-    parts = loaders()
-    trainer.train(parts["train"], parts["val"])
-    ids = torch.full((100, 50), 8)
-    ids[:, -5:] = 0
-    seen = trainer._augmented({"input_ids": ids, "attention_mask": (ids > 0).long()})
-    assert bool((seen[:, -5:] == 0).all())
-    assert 0.25 < float((seen[:, :45] == 5).float().mean()) < 0.35
-    one, two = trainer.evaluate(parts["val"]), trainer.evaluate(parts["val"])
-    assert one.loss == two.loss
-
-
 def test_warnings_are_said_once():
     items = planted(16, 20, 0)
     parts = create_genomic_dataloaders(items, items[::2], TOKENIZER, 8)  # one class only

@@ -146,7 +146,7 @@ def test_a_tree_gives_the_same_settings():
     assert settings_from(tree).model_dump() == tree
 
 
-@pytest.mark.parametrize(("steps", "epochs"), [(1, 30), (82, 18), (153, 10), (594, 5), (9000, 5)])
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 30), (82, 12), (153, 7), (594, 5), (9000, 5)])
 def test_epochs_follow_the_size_of_the_data_unless_given(steps, epochs):
     assert TrainingSettings().epochs(steps) == epochs
     assert TrainingSettings(num_epochs=3).epochs(steps) == 3
