@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 
-from hyena_glt.interpretability.inputs import token_ids, trunk_of
+from hyena_glt.interpretability.inputs import token_ids
 from hyena_glt.layers.hyena import HyenaOperator
+from hyena_glt.model.hyena_glt import trunk_of
 from hyena_glt.model.modes import inference_mode_of
 
 

@@ -8,20 +8,9 @@ from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import DataError
-from hyena_glt.model.hyena_glt import HyenaGLT
+from hyena_glt.model.hyena_glt import trunk_of
 from hyena_glt.tokenizers import ProteinTokenizer, RNATokenizer
 from hyena_glt.tokenizers.base import KmerTokenizer
-
-
-def trunk_of(model: PreTrainedModel) -> HyenaGLT:
-    """The Hyena-GLT model inside a face; a bare model is its own trunk.
-
-    Args:
-        model: Any model of the package.
-    """
-    inner = model if isinstance(model, HyenaGLT) else model.model
-    assert isinstance(inner, HyenaGLT)
-    return inner
 
 
 def tokenizer_for(config: HyenaGLTConfig) -> KmerTokenizer:

@@ -148,6 +148,40 @@ class AdaptiveTokenMerger(nn.Module):
                 self._follow(scores.detach(), patches, input_ids)
         return Merging(patches, scores, probability, uncertainty, loss)
 
+    @torch.no_grad()
+    def calibrate(self, merged: list[tuple[Merging, Tensor]]) -> None:
+        """Set the threshold so that patches have the target compression on given data.
+
+        Bisection over the threshold, with the greedy rule applied in full each time.
+
+        Args:
+            merged: Decisions of this merger on several batches, each with the aligned token ids.
+        """
+        config = self.config
+        if config.target_compression is None or self.scorer == "fixed" or not merged:
+            return
+        nucleotides = sum(
+            float((nucleotides_of(ids, config) * m.patches.token_mask).sum()) for m, ids in merged
+        )
+        low = min(float(m.scores.min()) for m, _ in merged)
+        high = max(float(m.scores.max()) for m, _ in merged)
+        for _ in range(24):
+            middle = (low + high) / 2
+            patches = sum(
+                int(
+                    greedy_starts(
+                        m.scores > middle,
+                        m.patches.token_mask,
+                        min_size=config.min_patch_size,
+                        max_size=config.max_patch_tokens,
+                    ).sum()
+                )
+                for m, _ in merged
+            )
+            too_long = nucleotides / patches > config.target_compression
+            low, high = (low, middle) if too_long else (middle, high)
+        self.threshold.fill_((low + high) / 2)
+
     def _score(
         self,
         hidden_states: Tensor,

@@ -19,6 +19,7 @@ Axes::
     p  patches of the longest row        d  base-level channels        e  ``hidden_size``
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers.generation.utils import GenerationMixin
+from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import ConfigError, DataError
@@ -34,6 +36,7 @@ from hyena_glt.layers.bridge import CrossAttentionPositionBridge
 from hyena_glt.layers.embedding import NgramEmbedding
 from hyena_glt.layers.merger import AdaptiveTokenMerger, Merging, nucleotides_of
 from hyena_glt.layers.positions import BLTPositionManager
+from hyena_glt.model.modes import inference_mode_of
 from hyena_glt.model.outputs import HyenaGLTOutput
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
 from hyena_glt.ops.layout import (
@@ -299,6 +302,23 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         logits: Tensor = head(encoding.tokens, encoding.layout.mask, encoding.patches, patches.mask)
         return logits
 
+    @torch.no_grad()
+    def calibrate_compression(self, batches: Iterable[dict[str, Tensor]]) -> None:
+        """Set the merger's threshold to the target compression on given batches.
+
+        Training follows the scores as they move; this settles the threshold for the weights as
+        they are, averaged ones for example.
+
+        Args:
+            batches: ``input_ids`` and ``attention_mask``, on the model's device.
+        """
+        merged = []
+        with inference_mode_of(self):
+            for batch in batches:
+                encoding = self.encode(batch["input_ids"], batch["attention_mask"], tokens=False)
+                merged.append((encoding.merging, encoding.input_ids))
+        self.initial_merger.calibrate(merged)
+
     def predict_tokens(self, hidden_states: Tensor) -> Tensor:
         """Logits over the vocabulary, from the embedding table.
 
@@ -424,6 +444,17 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         if layout.caller_mask.shape[0] == 1:
             info = {name: value[0] for name, value in info.items()}
         return {**info, "patch_starts": patches.first, "patch_lengths": patches.length}
+
+
+def trunk_of(model: PreTrainedModel) -> HyenaGLT:
+    """The Hyena-GLT model inside a face; a bare model is its own trunk.
+
+    Args:
+        model: Any model of the package.
+    """
+    inner = model if isinstance(model, HyenaGLT) else model.model
+    assert isinstance(inner, HyenaGLT)
+    return inner
 
 
 def reverse_complement_ids(input_ids: Tensor, mask: Tensor) -> Tensor:

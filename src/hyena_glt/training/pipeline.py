@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from hyena_glt.model.faces import (
     HyenaGLTForSequenceClassification,
     HyenaGLTForTokenClassification,
 )
-from hyena_glt.model.hyena_glt import reverse_complement_ids
+from hyena_glt.model.hyena_glt import reverse_complement_ids, trunk_of
 from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from hyena_glt.training.evaluator import Evaluation, evaluate
 from hyena_glt.training.optimization import WeightAverage, learning_rate, make_optimizer
@@ -48,6 +49,7 @@ _PROBLEM_TYPES: dict[str, Any] = {
 }
 # Labels that would have to be turned with the tokens.
 _OF_ONE_STRAND = {"token_classification", "language_modeling"}
+_CALIBRATION_BATCHES = 16
 # What decides which epoch was best; larger is better.
 _HEADLINE = {
     "classification": "mcc",
@@ -206,7 +208,7 @@ class EnhancedTrainingPipeline:
                     if average is not None:
                         average.update()
                     step += 1
-                with average or nullcontext():
+                with average or nullcontext(), self._calibrated(train_loader):
                     validation = None if val_loader is None else self.evaluate(val_loader)
                     score = self._score(validation)
                     better = best is None or score >= best
@@ -266,6 +268,23 @@ class EnhancedTrainingPipeline:
         ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()
         flip = torch.rand(len(ids), device=ids.device) < 0.5
         return torch.where(flip.unsqueeze(1), reverse_complement_ids(ids, mask), ids)
+
+    @contextmanager
+    def _calibrated(self, loader: DataLoader[Any]) -> Iterator[None]:
+        """Settle the merger's threshold for the weights of the moment; training's comes back."""
+        assert self.model is not None
+        trunk = trunk_of(self.model)
+        threshold = trunk.initial_merger.threshold
+        followed = threshold.clone()
+        batches = (
+            {name: value.to(self.device) for name, value in batch.items()}
+            for batch in islice(loader, _CALIBRATION_BATCHES)
+        )
+        trunk.calibrate_compression(batches)
+        try:
+            yield
+        finally:
+            threshold.copy_(followed)
 
     def _score(self, validation: Evaluation | None) -> tuple[float, float]:
         """Larger is better: the task's headline metric, ties broken by the loss."""

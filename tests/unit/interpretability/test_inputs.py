@@ -3,8 +3,9 @@ import torch
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import DataError
-from hyena_glt.interpretability.inputs import token_ids, tokenizer_for, trunk_of
+from hyena_glt.interpretability.inputs import token_ids, tokenizer_for
 from hyena_glt.model import HyenaGLT, HyenaGLTForSequenceClassification
+from hyena_glt.model.hyena_glt import trunk_of
 from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
 
 

@@ -45,6 +45,16 @@ def test_training_brings_the_compression_to_the_target_and_inference_keeps_it(sc
     assert abs(measured / target - 1) < 0.15
 
 
+def test_calibration_settles_the_threshold_for_the_weights_as_they_are():
+    config = HyenaGLTConfig(**BASE, target_compression=7.0, max_patch_size=64)
+    merger = AdaptiveTokenMerger(config).eval()
+    batches = [dna(300, rows=8, seed=seed) for seed in range(4)]
+    before = [run(merger, ids) for ids in batches]
+    merger.calibrate(list(zip(before, batches, strict=True)))
+    count = sum(int(run(merger, ids).patches.mask.sum()) for ids in batches)
+    assert abs(4 * 8 * 300 / count / 7.0 - 1) < 0.03
+
+
 def test_the_threshold_is_frozen_at_inference():
     merger = AdaptiveTokenMerger(HyenaGLTConfig(**BASE, target_compression=6.0))
     run(merger.train(), dna(200))
