@@ -93,7 +93,8 @@ class HyenaGLTConfig(PreTrainedConfig):
         bridge_layers: Blocks, counted from 0, in which patches look at their own tokens again.
         bridge_window: Patches each token attends on the way back: its own and neighbours when
             two-sided, the last closed ones when causal.
-        reverse_complement: ``average``: predictions are averaged over both strands at inference.
+        reverse_complement: ``average``: predictions are averaged over both strands at inference,
+            and the sequence head does without pooling by place.
         head_dropout: Probability of dropping a channel in a task head.
         pad_token_id: Token that fills rows up; 0 in every vocabulary of this package.
         tie_word_embeddings: Always True: the language-model head is the embedding table.

@@ -84,7 +84,10 @@ class HyenaGLTForSequenceClassification(_Face):
         super().__init__(config)
         assert config.num_labels is not None
         self.classifier = SequenceClassificationHead(
-            config.hidden_size, config.num_labels, config.head_dropout
+            config.hidden_size,
+            config.num_labels,
+            config.head_dropout,
+            keep_position=config.reverse_complement != "average",
         )
         self.post_init()
 

@@ -88,20 +88,25 @@ class SequenceClassificationHead(nn.Module):
         hidden_size: Channels of the hidden states.
         num_labels: Classes, labels or values to predict.
         dropout: Probability of dropping a pooled channel.
+        keep_position: Pool by stretches of the sequence too.  Left out where a label holds for
+            either strand: such a label is seldom bound to a place.
     """
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, hidden_size: int, num_labels: int, dropout: float = 0.1) -> None:
+    def __init__(
+        self, hidden_size: int, num_labels: int, dropout: float = 0.1, *, keep_position: bool = True
+    ) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {
             "hidden_size": hidden_size, "num_labels": num_labels, "dropout": dropout,
+            "keep_position": keep_position,
         }  # fmt: skip
         self.token_pooling = Pooling(hidden_size)
         self.patch_pooling = Pooling(hidden_size)
-        self.position_pooling = PositionPooling(hidden_size)
-        pooled = 6 * hidden_size + 16 * 16
+        self.position_pooling = PositionPooling(hidden_size) if keep_position else None
+        pooled = 6 * hidden_size + (16 * 16 if keep_position else 0)
         self.norm = nn.LayerNorm(pooled)
         self.hidden = nn.Linear(pooled, hidden_size)
         self.dropout = nn.Dropout(dropout)
@@ -124,15 +129,14 @@ class SequenceClassificationHead(nn.Module):
             patch_hidden_state: Patch-level states.
             patch_mask: True on patches that exist.
         """
-        pooled = torch.cat(
-            [
-                self.token_pooling(last_hidden_state, token_mask),
-                self.patch_pooling(patch_hidden_state, patch_mask),
-                self.position_pooling(last_hidden_state, token_mask),
-            ],
-            dim=-1,
-        )
-        hidden = F.gelu(self.hidden(self.dropout(self.norm(pooled))))
+        views = [
+            self.token_pooling(last_hidden_state, token_mask),
+            self.patch_pooling(patch_hidden_state, patch_mask),
+        ]
+        if self.position_pooling is not None:
+            views.append(self.position_pooling(last_hidden_state, token_mask))
+        pooled = self.dropout(self.norm(torch.cat(views, dim=-1)))
+        hidden = F.gelu(self.hidden(pooled))
         return self.out(self.dropout(hidden)).float() * self.scale + self.shift
 
 
