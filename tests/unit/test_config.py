@@ -552,7 +552,8 @@ def test_every_field_has_an_effect(field):
     assert before != after
 
 
-# Two-sided filters have more weights, a head of both strands fewer; the longest sequence sets where long filters start.
+# Two-sided filters have more weights, a head of both strands fewer; the longest sequence sets
+# where long filters start.
 OTHER_WEIGHTS = {"causal", "max_position_embeddings", "reverse_complement"}
 
 
