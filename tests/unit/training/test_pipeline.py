@@ -105,7 +105,7 @@ def test_the_model_holds_the_weights_of_the_best_epoch(tmp_path):
     events = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     evaluations = [event for event in events if event["event"] == "evaluation"]
     assert [event["epoch"] for event in evaluations] == [1, 2, 3, 4]
-    scores = [(event["metrics"]["mcc"], -event["loss"]) for event in evaluations]
+    scores = [(event["metrics"]["auroc"], -event["loss"]) for event in evaluations]
     assert max(scores) == scores[result.best_epoch - 1]
     again = trainer.evaluate(parts["val"])
     assert again.loss == pytest.approx(result.validation.loss, abs=1e-6)
