@@ -50,8 +50,8 @@ _PROBLEM_TYPES: dict[str, Any] = {
 # Labels that would have to be turned with the tokens.
 _OF_ONE_STRAND = {"token_classification", "language_modeling"}
 _CALIBRATION_BATCHES = 16
-# What decides which epoch was best; larger is better.  AUROC needs no threshold, so it is less noisy
-# on a small validation set than MCC, and it is blind to the overconfidence that inflates the loss.
+# What decides which epoch was best; larger is better.  AUROC needs no threshold, so on a small
+# validation set it is less noisy than MCC, and it is blind to overconfidence, which the loss is not.
 _HEADLINE = {
     "classification": "auroc",
     "multi_label": "auroc",
