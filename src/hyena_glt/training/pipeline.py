@@ -51,7 +51,7 @@ _PROBLEM_TYPES: dict[str, Any] = {
 _OF_ONE_STRAND = {"token_classification", "language_modeling"}
 _CALIBRATION_BATCHES = 16
 # What decides which epoch was best; larger is better.  AUROC needs no threshold, so on a small
-# validation set it is less noisy than MCC, and it is blind to overconfidence, which the loss is not.
+# validation set it is less noisy than MCC, and it is blind to overconfidence, unlike the loss.
 _HEADLINE = {
     "classification": "auroc",
     "multi_label": "auroc",
