@@ -205,7 +205,7 @@ class EnhancedTrainingPipeline:
                 _set_epoch(train_loader, epoch - 1)
                 self.model.train()
                 for batch in train_loader:
-                    self._step(batch, step, total, step / len(train_loader), optimizer, bar)
+                    self._step(batch, step, total, (step + 1) / len(train_loader), optimizer, bar)
                     if average is not None:
                         average.update()
                     step += 1
