@@ -38,7 +38,7 @@ demo: $(VENV)/.installed ## Install what a user needs and run the demonstration
 	$(BIN)/hyena-glt demo
 
 test: check ## Install, then every check and every test
-	$(PYTEST) src/hyena_glt tests --ignore=tests/performance --doctest-modules -n $(WORKERS)
+	$(PYTEST) src/hyena_glt tests --ignore=tests/performance --doctest-modules -n $(WORKERS) --dist worksteal
 	$(PYTEST) tests/performance
 
 check: $(VENV)/.dev-installed ## Lint, format, types, import floors, spelling
