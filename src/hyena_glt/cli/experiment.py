@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hyena_glt import __version__
 from hyena_glt.cli.reading import RunData, read_run_data
-from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.config import PRESETS, HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.loaders import create_genomic_dataloaders
 from hyena_glt.errors import ConfigError, DataError, OutputError
@@ -27,7 +27,7 @@ from hyena_glt.interpretability.attribution import in_silico_mutagenesis
 from hyena_glt.interpretability.compression import compute_compression_statistics
 from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.atomic import atomic_write
-from hyena_glt.training.evaluator import METRIC_TASKS
+from hyena_glt.training.evaluator import METRIC_TASKS, metrics_of
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
 from hyena_glt.training.run_log import RunLog, finite
 from hyena_glt.training.settings import RunSettings
@@ -86,7 +86,7 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
 
         loaders = create_genomic_dataloaders(
             data.train, data.validation, batch_size=settings.training.batch_size,
-            test_data=data.test, seed=settings.training.seed,
+            seed=settings.training.seed,
         )  # fmt: skip
         pipeline = EnhancedTrainingPipeline(config, settings.training, log=log)
         result = pipeline.train(loaders["train"], loaders["val"])
@@ -97,7 +97,7 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
         predictor = Predictor.from_pretrained(output)
         console.print("testing the best epoch ...")
         predictions = predictor.predict(data.test.sequences)
-        test = score(data.test, predictions)
+        test = metrics_of(data.test.task, data.test.labels, predictions.scores)
         log.write("evaluation", split="test", epoch=float(result.best_epoch), step=result.steps,
                   loss=None, metrics=test)  # fmt: skip
         examples = _examples(predictor, data.test, predictions)
@@ -170,19 +170,6 @@ def run_demo(output: Path, seed: int, command: str) -> Metrics:
     return metrics
 
 
-def score(dataset: GenomicDataset, predictions: Predictions) -> dict[str, float]:
-    """Metrics of predictions against a data set's labels.
-
-    Args:
-        dataset: Labelled sequences.
-        predictions: What the model said of them.
-    """
-    scores: Any = predictions.scores
-    if predictions.task == "regression" and scores.shape[1] == 1:
-        scores = scores[:, 0]
-    return compute_metrics(METRIC_TASKS[dataset.task], dataset.labels, scores)
-
-
 def label_texts(dataset: GenomicDataset) -> list[str]:
     """The truth in words.
 
@@ -211,8 +198,6 @@ def write_json(path: Path, tree: Any) -> None:
 
 
 def _model_config(settings: RunSettings, data: RunData) -> HyenaGLTConfig:
-    from hyena_glt.config import PRESETS
-
     fields = {k: v for k, v in PRESETS[settings.preset].items() if k != "genomic_vocab_size"}
     fields |= _MODEL_DEFAULTS | settings.model
     scorer = fields.get("boundary_scorer")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hyena_glt.biology.alphabet import DNA, PROTEIN, RNA, Alphabet
+from hyena_glt.biology.alphabet import RNA, Alphabet
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.loaders import split
 from hyena_glt.errors import AlphabetError, ConfigError, DataError
@@ -15,7 +15,6 @@ from hyena_glt.io.tables import read_labelled_table
 from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
 from hyena_glt.training.settings import DataSettings, RunSettings
 
-ALPHABETS: dict[str, Alphabet] = {"dna": DNA, "rna": RNA, "protein": PROTEIN}
 _TOKENIZERS: dict[str, Callable[..., Any]] = {
     "dna": DNATokenizer,
     "rna": RNATokenizer,
@@ -70,7 +69,7 @@ def read_run_data(settings: RunSettings) -> RunData:
     path = data.train or f"{data.positive}, {data.negative}"
 
     def dataset(rows: Sequence[LabelledRecord], origin: str, names: Any = None) -> GenomicDataset:
-        check_letters(rows, ALPHABETS[data.molecule], origin)
+        check_letters(rows, tokenizer.alphabet, origin)
         try:
             return GenomicDataset(rows, tokenizer, None, task, label_names=names)  # type: ignore[arg-type]
         except DataError as error:

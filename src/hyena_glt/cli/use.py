@@ -10,8 +10,8 @@ from rich.progress import track
 from rich.table import Table
 
 from hyena_glt.biology.alphabet import DNA
-from hyena_glt.cli.experiment import score, write_json
-from hyena_glt.cli.reading import ALPHABETS, check_letters
+from hyena_glt.cli.experiment import write_json
+from hyena_glt.cli.reading import check_letters
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.errors import DataError
@@ -26,6 +26,7 @@ from hyena_glt.interpretability.patch_view import (
 from hyena_glt.io.formats import read_sequences
 from hyena_glt.io.records import SequenceRecord
 from hyena_glt.io.tables import read_labelled_table
+from hyena_glt.training.evaluator import metrics_of
 
 
 def run_evaluation(
@@ -51,7 +52,7 @@ def run_evaluation(
         label_column=label_column,
         numeric=predictor.task == "regression",
     )
-    check_letters(records, _alphabet(predictor), str(data))
+    check_letters(records, predictor.tokenizer.alphabet, str(data))
     names = None if predictor.task == "regression" else predictor.labels
     try:
         dataset = GenomicDataset(
@@ -64,7 +65,7 @@ def run_evaluation(
     except DataError as error:
         raise DataError(str(error), path=data) from None
     predictions = predictor.predict(dataset.sequences, progress=_bar)
-    metrics = score(dataset, predictions)
+    metrics = metrics_of(dataset.task, dataset.labels, predictions.scores)
     table = Table(title=f"{len(dataset):,} sequences of {data.name}")
     table.add_column("metric")
     table.add_column("value", justify="right")
@@ -89,7 +90,7 @@ def run_prediction(
     """
     predictor = Predictor.from_pretrained(model)
     records = read_sequences(data, sequence_column=sequence_column)
-    check_letters(records, _alphabet(predictor), str(data))
+    check_letters(records, predictor.tokenizer.alphabet, str(data))
     predictions = predictor.predict(
         [record.sequence for record in records], batch_size=batch_size, progress=_bar
     )
@@ -126,7 +127,7 @@ def run_inspection(sequence: str, model: Path | None, boundaries: str | None, ro
             merger = _untrained()
         else:
             predictor = Predictor.from_pretrained(model)
-            merger, alphabet = (predictor.model, predictor.tokenizer), _alphabet(predictor)
+            merger, alphabet = (predictor.model, predictor.tokenizer), predictor.tokenizer.alphabet
     check_letters(records, alphabet, sequence if path.is_file() else "the sequence")
     for record in records:
         letters = record.sequence.upper()
@@ -170,11 +171,6 @@ def _starts(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise DataError(f"--boundaries {text!r}: expected numbers, as in 0,3,6") from None
-
-
-def _alphabet(predictor: Predictor) -> Any:
-    name = type(predictor.tokenizer).__name__.removesuffix("Tokenizer").lower()
-    return ALPHABETS[name]
 
 
 def _bar(batches: list[Any]) -> Any:

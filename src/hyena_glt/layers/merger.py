@@ -95,6 +95,11 @@ class AdaptiveTokenMerger(nn.Module):
         self.register_buffer("candidate_logit", torch.tensor(_first_candidate_logit(config)))
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 
+    @property
+    def follows_a_target(self) -> bool:
+        """True if the threshold is moved to hold a compression."""
+        return self.config.target_compression is not None and self.scorer != "fixed"
+
     def forward(
         self,
         hidden_states: Float[Tensor, "b l d"],
@@ -158,8 +163,9 @@ class AdaptiveTokenMerger(nn.Module):
             merged: Decisions of this merger on several batches, each with the aligned token ids.
         """
         config = self.config
-        if config.target_compression is None or self.scorer == "fixed" or not merged:
+        if not self.follows_a_target or not merged:
             return
+        assert config.target_compression is not None
         nucleotides = sum(
             float((nucleotides_of(ids, config) * m.patches.token_mask).sum()) for m, ids in merged
         )
@@ -202,11 +208,8 @@ class AdaptiveTokenMerger(nn.Module):
             if torch.is_grad_enabled():
                 loss = next_token_loss(logits, input_ids, token_mask)
             uncertainty = _delay(entropy(logits.detach()))
-            if self.config.threshold_rule == "relative":
-                rise = uncertainty - _delay(uncertainty)
-                score = rise
-            else:
-                score = uncertainty
+            relative = self.config.threshold_rule == "relative"
+            score = uncertainty - _delay(uncertainty) if relative else uncertainty
             if self.entropy_weight is not None:
                 score = self.entropy_weight * score
         if self.patterns is not None:

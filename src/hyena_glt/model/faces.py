@@ -25,8 +25,6 @@ from hyena_glt.ops.layout import from_aligned, mirrored
 from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
 from hyena_glt.tasks.losses import causal_loss, sequence_loss, token_loss
 
-_Predict = Callable[[Encoding], Tensor]
-
 
 class _Face(HyenaGLTPreTrainedModel):
     """What the faces share: the model, and predictions over one or both strands."""

@@ -310,12 +310,20 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         they are, averaged ones for example.
 
         Args:
-            batches: ``input_ids`` and ``attention_mask``, on the model's device.
+            batches: ``input_ids``, ``attention_mask`` and, for the ``track`` scorer,
+                ``boundary_scores``, on the model's device.
         """
+        if not self.initial_merger.follows_a_target:
+            return
         merged = []
         with inference_mode_of(self):
             for batch in batches:
-                encoding = self.encode(batch["input_ids"], batch["attention_mask"], tokens=False)
+                encoding = self.encode(
+                    batch["input_ids"],
+                    batch["attention_mask"],
+                    boundary_scores=batch.get("boundary_scores"),
+                    tokens=False,
+                )
                 merged.append((encoding.merging, encoding.input_ids))
         self.initial_merger.calibrate(merged)
 

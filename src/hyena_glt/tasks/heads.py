@@ -61,6 +61,7 @@ class PositionPooling(nn.Module):
     def __init__(self, width: int, stretches: int = 16, channels: int = 16) -> None:
         super().__init__()
         self.stretches = stretches
+        self.out_width = stretches * channels
         self.reduce = nn.Linear(width, channels)
 
     def forward(self, x: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b e"]:
@@ -106,7 +107,9 @@ class SequenceClassificationHead(nn.Module):
         self.token_pooling = Pooling(hidden_size)
         self.patch_pooling = Pooling(hidden_size)
         self.position_pooling = PositionPooling(hidden_size) if keep_position else None
-        pooled = 6 * hidden_size + (16 * 16 if keep_position else 0)
+        pooled = 6 * hidden_size
+        if self.position_pooling is not None:
+            pooled += self.position_pooling.out_width
         self.norm = nn.LayerNorm(pooled)
         self.hidden = nn.Linear(pooled, hidden_size)
         self.dropout = nn.Dropout(dropout)

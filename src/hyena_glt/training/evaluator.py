@@ -54,6 +54,19 @@ def probabilities(logits: Tensor, task: str) -> Tensor:
     return logits.softmax(dim=-1)
 
 
+def metrics_of(task: str, labels: NDArray[Any], scores: NDArray[Any]) -> dict[str, float]:
+    """Metrics of a task's predictions.
+
+    Args:
+        task: Task of the data set, one of ``METRIC_TASKS``.
+        labels: As the data set numbers them.
+        scores: (n, c) probabilities, or (n, t) values for regression.
+    """
+    if task == "regression" and scores.shape[-1] == 1:
+        labels, scores = labels.reshape(-1), scores.reshape(-1)
+    return compute_metrics(METRIC_TASKS[task], labels, scores)
+
+
 @torch.no_grad()
 def evaluate(model: PreTrainedModel, loader: Iterable[dict[str, Tensor]], task: str) -> Evaluation:
     """Run a model over a loader, in fp32 and inference mode; the mode is restored.
@@ -92,10 +105,8 @@ def evaluate(model: PreTrainedModel, loader: Iterable[dict[str, Tensor]], task: 
     all_labels = np.concatenate(labels) if labels else np.empty(0)
     total = sum(count for _, count in losses)
     loss = sum(value * count for value, count in losses) / max(1, total)
-    if task == "regression" and all_scores.shape[-1] == 1:
-        metrics = compute_metrics("regression", all_labels.reshape(-1), all_scores.reshape(-1))
-    elif task in METRIC_TASKS:
-        metrics = compute_metrics(METRIC_TASKS[task], all_labels, all_scores)
+    if task in METRIC_TASKS:
+        metrics = metrics_of(task, all_labels, all_scores)
     else:
         metrics = {"bits_per_token": loss / float(np.log(2))}
     return Evaluation(loss, metrics, all_labels, all_scores)
