@@ -20,7 +20,7 @@ from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
-from hyena_glt.errors import DataError, TrainingError
+from hyena_glt.errors import ConfigError, DataError, TrainingError
 from hyena_glt.model.faces import (
     HyenaGLTForCausalLM,
     HyenaGLTForMaskedLM,
@@ -127,6 +127,7 @@ class EnhancedTrainingPipeline:
                 that improves.
 
         Raises:
+            ConfigError: If both strands are asked for where labels belong to single tokens.
             DataError: If the loader's dataset is not a ``GenomicDataset`` or has no labels.
             TrainingError: If the loss stops being a number; names the step.
         """
@@ -136,6 +137,10 @@ class EnhancedTrainingPipeline:
                 "train_loader: its dataset must be a GenomicDataset, which names the task"
             )
         self.task = dataset.task
+        if self.settings.strand == "both" and self.task in _OF_ONE_STRAND:
+            raise ConfigError(
+                f"training.strand=both is for labels of whole sequences; {self.task} needs forward"
+            )
         with _seeded(self.settings.seed), self._warnings_as_notes():
             if self.model is None:
                 self.model = self._new_model(dataset)
@@ -242,7 +247,7 @@ class EnhancedTrainingPipeline:
         assert self.model is not None
         settings = self.settings
         inputs = {name: value.to(self.device) for name, value in batch.items()}
-        if settings.strand == "both" and self.task not in _OF_ONE_STRAND:
+        if settings.strand == "both":
             inputs["input_ids"] = self._random_strands(inputs)
         rate = learning_rate(step, total, settings)
         for group in optimizer.param_groups:

@@ -37,7 +37,7 @@ class TrainingSettings(_Section):
         patience: Epochs without a better validation score before training stops; 0: never.
         strand: ``both``: sequences are reverse-complemented at random, and predictions averaged
             over both strands.  ``forward``: sequences are used as they are.  ``auto``: decided on
-            the validation data.
+            the validation data by ``hyena-glt train``; ``forward`` in a pipeline of your own.
         precision: ``auto`` is ``bf16`` where the processor has it in hardware, else ``fp32``.
         seed: Of weights, order and augmentation.
     """

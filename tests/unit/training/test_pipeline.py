@@ -9,7 +9,7 @@ import torch
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.loaders import create_genomic_dataloaders
-from hyena_glt.errors import DataError, TrainingError
+from hyena_glt.errors import ConfigError, DataError, TrainingError
 from hyena_glt.tokenizers import DNATokenizer
 from hyena_glt.training.optimization import WeightAverage
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
@@ -141,6 +141,15 @@ def test_both_strands_are_shown_and_averaged():
     shown = {tuple(row) for row in trainer._random_strands(
         {"input_ids": ids, "attention_mask": mask}).tolist()}  # fmt: skip
     assert shown == {(8, 8, 9, 10), (9, 10, 11, 11)}
+
+
+def test_both_strands_are_refused_for_labels_of_tokens():
+    items = [{"sequence": "ACGTACGT", "labels": list("00110011")}] * 8
+    parts = create_genomic_dataloaders(
+        items, tokenizer=TOKENIZER, batch_size=4, task="token_classification"
+    )
+    with pytest.raises(ConfigError, match="labels of whole sequences"):
+        pipeline(strand="both").train(parts["train"], parts["val"])
 
 
 @pytest.mark.parametrize("scale", [1.0, 1000.0])
