@@ -25,6 +25,9 @@ from hyena_glt.ops.layout import from_aligned, mirrored
 from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
 from hyena_glt.tasks.losses import causal_loss, sequence_loss, token_loss
 
+# Arguments of ``encode`` that say something of one strand only.
+_OF_ONE_STRAND = ("inputs_embeds", "boundary_scores", "patch_starts")
+
 
 class _Face(HyenaGLTPreTrainedModel):
     """What the faces share: the model, and predictions over one or both strands."""
@@ -37,13 +40,23 @@ class _Face(HyenaGLTPreTrainedModel):
         """The token embeddings."""
         return self.model.embeddings
 
+    @property
+    def _averages_strands(self) -> bool:
+        return self.config.reverse_complement == "average" and not self.training
+
     def _encode(self, input_ids: Tensor, options: dict[str, Any]) -> Encoding:
+        given = [name for name in _OF_ONE_STRAND if options.get(name) is not None]
+        if given and self._averages_strands:
+            raise ConfigError(
+                f"{given[0]} belongs to one strand, and reverse_complement='average' predicts from "
+                "both; set model.config.reverse_complement = 'none'"
+            )
         mask = options.pop("attention_mask", None)
         return self.model.encode(input_ids, mask, **options)
 
     def _other_strand(self, encoding: Encoding) -> Encoding | None:
         """The encoding of the reverse complement, where predictions are averaged over strands."""
-        if self.config.reverse_complement != "average" or self.training:
+        if not self._averages_strands:
             return None
         mask = encoding.layout.mask
         return self.model.encode(reverse_complement_ids(encoding.input_ids, mask), mask.long())

@@ -204,6 +204,24 @@ def test_both_strands_give_one_prediction():
         torch.testing.assert_close(one, two.flip(0)[:, swap])
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("argument", ["inputs_embeds", "patch_starts", "boundary_scores"])
+def test_what_belongs_to_one_strand_is_refused_where_both_are_averaged(argument):
+    config = HyenaGLTConfig(
+        **{**SMALL, "causal": False, "reverse_complement": "average", "num_labels": 2}
+    )
+    model = HyenaGLTForSequenceClassification(config).eval()
+    ids = dna(1, 20)
+    values = {
+        "inputs_embeds": model.get_input_embeddings()(ids),
+        "patch_starts": torch.ones(1, 20, dtype=torch.bool),
+        "boundary_scores": torch.ones(1, 20),
+    }
+    with pytest.raises(ConfigError, match=f"{argument} belongs to one strand"):
+        model(ids, **{argument: values[argument]})
+    model.train()(ids, **{argument: values[argument]})
+
+
 def test_a_causal_model_cannot_learn_random_dna():
     """Any loss below ln 4 on independent, uniform letters is a leak."""
     torch.manual_seed(0)
