@@ -31,6 +31,8 @@ def sequences(count, length, seed):
     return found
 
 
+# A fixture asked for inside a test is made under that test's no_grad.
+@torch.enable_grad()
 def train(task, causal):
     items = [{"sequence": s, "labels": i % 2} for i, s in enumerate(sequences(128, 300, 0))]
     parts = create_genomic_dataloaders(items, tokenizer=TOKENIZER, batch_size=8, task=task)
