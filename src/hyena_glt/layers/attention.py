@@ -2,8 +2,10 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from hyena_glt.layers.hyena import OperatorState
 
 
 class PatchAttention(nn.Module):
@@ -26,6 +28,46 @@ class PatchAttention(nn.Module):
         self.window = window
         self.project_in = nn.Linear(width, 3 * width, bias=False)
         self.project_out = nn.Linear(width, width, bias=False)
+
+    def initial_state(self, rows: int) -> OperatorState:
+        """The state before the first patch: keys and values of a window's other patches.
+
+        Args:
+            rows: Rows of the batch.
+        """
+        width = self.project_out.weight.shape[0]
+        empty = self.project_out.weight.new_zeros(rows, self.window - 1, width)
+        return OperatorState(empty, empty.clone())
+
+    def tables(self) -> None:
+        """None: attention has no filter."""
+
+    def extend(
+        self, x: Float[Tensor, "b p d"], state: OperatorState, earlier: Int[Tensor, " b"]
+    ) -> tuple[Float[Tensor, "b p d"], OperatorState]:
+        """Process further patches of a sequence; causal attention only.
+
+        Args:
+            x: Normalised hidden states of the new patches; all of them exist.
+            state: What :meth:`initial_state` or the last call returned.
+            earlier: Patches before these.
+        """
+        rows, count, width = x.shape
+        query, key, value = self.project_in(x).chunk(3, dim=-1)
+        keys = torch.cat([state.features.to(x.dtype), key], dim=1)
+        values = torch.cat([state.memory.to(x.dtype), value], dim=1)
+        step = torch.arange(keys.shape[1], device=x.device)
+        past = self.window - 1
+        lag = step[past:].unsqueeze(1) - step.unsqueeze(0)
+        exists = step >= past - earlier.clamp(max=past).unsqueeze(1)
+        visible = (lag >= 0) & (lag < self.window) & exists[:, None, None, :]
+        split = [
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, keys, values)
+        ]
+        mixed = F.scaled_dot_product_attention(split[0], split[1], split[2], attn_mask=visible)
+        out = self.project_out(mixed.transpose(1, 2).reshape(rows, count, width))
+        kept = keys.shape[1] - past
+        return out, OperatorState(keys[:, kept:], values[:, kept:])
 
     def forward(
         self, x: Float[Tensor, "b p d"], mask: Bool[Tensor, "b p"]

@@ -1,14 +1,15 @@
 """One block of the patch level, and one layer of the base level."""
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.layers.attention import PatchAttention
 from hyena_glt.layers.bridge import PatchLookDown, TokenMemory
 from hyena_glt.layers.dropout import ChannelDropout
-from hyena_glt.layers.hyena import HyenaOperator
+from hyena_glt.layers.hyena import HyenaOperator, OperatorState
 from hyena_glt.layers.mlp import GatedMLP
+from hyena_glt.ops.recurrence import ModalTables
 
 
 class HyenaGLTBlock(nn.Module):
@@ -72,6 +73,34 @@ class HyenaGLTBlock(nn.Module):
         """
         x = hidden_states
         x = x + self.dropout(self.operator(self.operator_norm(x), patch_mask))
+        return self._finish(x, memory)
+
+    def extend(
+        self,
+        hidden_states: Float[Tensor, "b p e"],
+        state: OperatorState,
+        earlier: Int[Tensor, " b"],
+        memory: TokenMemory,
+        tables: ModalTables | None,
+    ) -> tuple[Float[Tensor, "b p e"], OperatorState]:
+        """Process further patches of a sequence; causal models only.
+
+        Args:
+            hidden_states: The new patches; all of them exist.
+            state: The operator's state.
+            earlier: Patches before these.
+            memory: The new patches' tokens.
+            tables: Those of the long filter, if there is one.
+        """
+        x = hidden_states
+        normed = self.operator_norm(x)
+        if isinstance(self.operator, PatchAttention):
+            mixed, state = self.operator.extend(normed, state, earlier)
+        else:
+            mixed, state = self.operator.extend(normed, state, tables)
+        return self._finish(x + mixed, memory), state
+
+    def _finish(self, x: Tensor, memory: TokenMemory | None) -> Tensor:
         if self.bridge is not None and self.bridge_norm is not None and memory is not None:
             read, _ = self.bridge(self.bridge_norm(x).flatten(0, 1), memory)
             x = x + self.dropout(read.view_as(x))
@@ -114,3 +143,16 @@ class LocalLayer(nn.Module):
         x = hidden_states
         x = x + self.dropout(self.operator(self.operator_norm(x), token_mask))
         return x + self.mlp(self.mlp_norm(x))
+
+    def extend(
+        self, hidden_states: Float[Tensor, "b l d"], state: OperatorState
+    ) -> tuple[Float[Tensor, "b l d"], OperatorState]:
+        """Process further tokens of a sequence; causal models only.
+
+        Args:
+            hidden_states: The new tokens; all of them exist.
+            state: The operator's state.
+        """
+        mixed, state = self.operator.extend(self.operator_norm(hidden_states), state)
+        x = hidden_states + mixed
+        return x + self.mlp(self.mlp_norm(x)), state

@@ -22,7 +22,7 @@ Cost: O(l * w * d) time, never O(p * l).  Source: patch cross-attention of BLT, 
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hyena_glt.config import HyenaGLTConfig
@@ -44,6 +44,20 @@ class TokenMemory(NamedTuple):
     values: Float[Tensor, "n d"]
     index: Tensor  # type: ignore[assignment]  # both hide a method of the tuple
     count: int  # type: ignore[assignment]
+
+
+class BridgeTokens(NamedTuple):
+    """What patches need of their tokens, flattened over the batch.
+
+    Attributes:
+        normed: Normalised hidden states.
+        keys: For the patches' attention.
+        values: Likewise.
+    """
+
+    normed: Float[Tensor, "n d"]
+    keys: Float[Tensor, "n d"]
+    values: Float[Tensor, "n d"]
 
 
 class CrossAttentionPositionBridge(nn.Module):
@@ -87,13 +101,36 @@ class CrossAttentionPositionBridge(nn.Module):
             token in its patch, one per head.
         """
         rows, count = patches.mask.shape
-        flat = self.token_norm(tokens).flatten(0, 1)
+        normed, keys, values = self.encode_tokens(tokens)
         index = patches.flat_index
-        mean = segment_mean(flat, index, patches.length.flatten())
-        memory = TokenMemory(self.token_keys(flat), self.token_values(flat), index, rows * count)
-        attended, weights = self.encode_attention(mean, memory)
-        summary = self.mean_to_patch(mean) + attended
+        memory = TokenMemory(keys, values, index, rows * count)
+        mean = segment_mean(normed, index, patches.length.flatten())
+        summary, weights = self.summarise(mean, memory)
         return summary.view(rows, count, -1), memory, weights
+
+    def encode_tokens(self, tokens: Float[Tensor, "b l d"]) -> BridgeTokens:
+        """Normalise tokens and make keys and values of them.
+
+        Args:
+            tokens: Base-level hidden states.
+        """
+        normed = self.token_norm(tokens).flatten(0, 1)
+        return BridgeTokens(normed, self.token_keys(normed), self.token_values(normed))
+
+    def summarise(
+        self, mean: Float[Tensor, "s d"], memory: TokenMemory
+    ) -> tuple[Float[Tensor, "s e"], Float[Tensor, "n h"]]:
+        """Make patches of the mean of their tokens and of what this mean attends among them.
+
+        Args:
+            mean: Mean of the normalised tokens of each patch.
+            memory: Keys and values of the tokens.
+
+        Returns:
+            The patches, and the weight of each token in its patch.
+        """
+        attended, weights = self.encode_attention(mean, memory)
+        return self.mean_to_patch(mean) + attended, weights
 
     def decode_patch_to_byte(
         self,
@@ -112,30 +149,58 @@ class CrossAttentionPositionBridge(nn.Module):
             What each token read (zero where it may read nothing yet), and its attention weights
             over the window.
         """
+        keys, values = self.patch_memory(patch_states)
+        totals = patches.mask.sum(dim=1, keepdim=True)
+        targets = torch.stack([patches.index + offset for offset in self._offsets()], dim=-1)
+        seen = (targets >= 0) & (targets < totals.unsqueeze(-1)) & patches.token_mask.unsqueeze(-1)
+        return self.read_patches(queries, keys, values, targets, seen)
+
+    def patch_memory(
+        self, patch_states: Float[Tensor, "b p e"]
+    ) -> tuple[Float[Tensor, "b p d"], Float[Tensor, "b p d"]]:
+        """Keys and values of patches, for the tokens to read.
+
+        Args:
+            patch_states: Output of the blocks.
+        """
+        normed = self.patch_norm(patch_states)
+        return self.patch_keys(normed), self.patch_values(normed)
+
+    def read_patches(
+        self,
+        queries: Float[Tensor, "b l d"],
+        keys: Float[Tensor, "b p d"],
+        values: Float[Tensor, "b p d"],
+        targets: Int[Tensor, "b l w"],
+        seen: Bool[Tensor, "b l w"],
+    ) -> tuple[Float[Tensor, "b l d"], Float[Tensor, "b l w h"]]:
+        """Let every token attend a few patches.
+
+        Args:
+            queries: One per token.
+            keys: One per patch.
+            values: One per patch.
+            targets: Numbers of the patches that each token attends.
+            seen: False where there is no such patch.
+
+        Returns:
+            What each token read (zero where it may read nothing), and its attention weights.
+        """
         rows, length, _ = queries.shape
-        count = patches.mask.shape[1]
-        normed = self.patch_norm(patch_states).flatten(0, 1)
-        keys, values = self.patch_keys(normed), self.patch_values(normed)
+        count = keys.shape[1]
         query = self.decode_query(queries).flatten(0, 1)
         heads = _channels_of_heads(self.heads, query)
-        row_start = torch.arange(rows, device=queries.device).unsqueeze(1) * count
-        totals = patches.mask.sum(dim=1, keepdim=True)
-
-        logits, read, visible = [], [], []
-        for offset in self._offsets():
-            target = patches.index + offset
-            seen = (target >= 0) & (target < totals) & patches.token_mask
-            flat = (row_start + target.clamp(min=0).minimum(totals - 1)).flatten()
-            logit = (query * keys.index_select(0, flat)) @ heads.T
-            logit = logit.float() / (query.shape[1] / self.heads) ** 0.5
-            logits.append(logit.masked_fill(~seen.flatten().unsqueeze(1), -1e9))
-            read.append(values.index_select(0, flat))
-            visible.append(seen.flatten())
-        weights = torch.stack(logits, dim=1).softmax(dim=1)
-        weights = weights * torch.stack(visible, dim=1).unsqueeze(-1)
+        row_start = torch.arange(rows, device=queries.device).view(rows, 1, 1) * count
+        flat = (row_start + targets.clamp(0, max(0, count - 1))).flatten(0, 1)
+        visible = seen.flatten(0, 1)
+        keys, values = keys.flatten(0, 1), values.flatten(0, 1)
+        logits = [(query * keys.index_select(0, chosen)) @ heads.T for chosen in flat.unbind(1)]
+        scaled = torch.stack(logits, dim=1).float() / (query.shape[1] / self.heads) ** 0.5
+        weights = scaled.masked_fill(~visible.unsqueeze(-1), -1e9).softmax(dim=1)
+        weights = weights * visible.unsqueeze(-1)
         parts = [
-            value * (weight.to(value.dtype) @ heads)
-            for value, weight in zip(read, weights.unbind(1), strict=True)
+            values.index_select(0, chosen) * (weight.to(values.dtype) @ heads)
+            for chosen, weight in zip(flat.unbind(1), weights.unbind(1), strict=True)
         ]
         out = self.decode_out(sum(parts[1:], parts[0]))
         shape = (rows, length, weights.shape[1], weights.shape[2])

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hyena_glt.ops.convolution import modal_filter
+from hyena_glt.ops.convolution import Modes, modal_filter
 
 # Helix half-turn and turn, codon, major groove, nucleosome: in nucleotides.
 BIOLOGICAL_PERIODS = (3.0, 8.0, 10.0, 21.0, 147.0)
@@ -104,17 +104,21 @@ class LongFilter(nn.Module):
         self.cosine = nn.Parameter(torch.randn(shape) * gain)
         self.sine = nn.Parameter(torch.randn(shape) * gain)
 
+    def modes(self) -> list[Modes]:
+        """The oscillations of each half: the one for later steps, then that for earlier ones."""
+        return [
+            Modes(*half)
+            for half in zip(
+                self.log_decay.exp(), self.frequency, self.cosine, self.sine, strict=True
+            )
+        ]
+
     def forward(self, steps: int) -> FilterTaps:
         """Evaluate the filter.
 
         Args:
             steps: Length of the input.
         """
-        sides = [
-            modal_filter(decay, frequency, cosine, sine, steps + side)
-            for side, (decay, frequency, cosine, sine) in enumerate(
-                zip(self.log_decay.exp(), self.frequency, self.cosine, self.sine, strict=True)
-            )
-        ]
+        sides = [modal_filter(*modes, steps + side) for side, modes in enumerate(self.modes())]
         # Both halves have a lag 0; the later steps' half owns it.
         return FilterTaps(sides[0], sides[1][:, 1:] if len(sides) > 1 else None)

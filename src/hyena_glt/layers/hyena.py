@@ -12,15 +12,46 @@ Axes::
     t  steps: tokens at the base level, patches above it
     d  channels
 
+Three evaluations give the same result: through the Fourier transform, chunk by chunk, and step by
+step from a state (``extend``).
+
 Sources: Poli et al. 2023, arXiv:2302.10866; StripedHyena 2.
 """
 
+from typing import Literal, NamedTuple
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hyena_glt.layers.filters import LongFilter, MediumFilter
 from hyena_glt.ops.convolution import long_convolution, short_convolution
+from hyena_glt.ops.recurrence import (
+    CHUNK,
+    ModalTables,
+    explicit_scan,
+    modal_scan,
+    modal_tables,
+    short_scan,
+)
+
+Evaluation = Literal["direct", "fft", "chunked"]
+# Steps beyond which the chunked scan is faster (and smaller) than one transform of everything.
+_LONGEST_TRANSFORM = 8192
+
+
+class OperatorState(NamedTuple):
+    """What a causal operator remembers of the steps so far; its size does not depend on them.
+
+    Attributes:
+        features: (b, k - 1, 3d) last inputs of the featuriser.
+        memory: Last gated inputs (``SE``, ``MR``), (b, k - 1, d), or the states of the modes
+            (``LI``), (b, d, 2n).
+    """
+
+    features: Tensor
+    memory: Tensor
 
 
 class HyenaOperator(nn.Module):
@@ -53,6 +84,7 @@ class HyenaOperator(nn.Module):
         super().__init__()
         self.kind = kind
         self.causal = causal
+        self.forced: Evaluation | None = None
         self.project_in = nn.Linear(width, 3 * width, bias=False)
         self.project_out = nn.Linear(width, width, bias=False)
         featuriser = torch.zeros(3 * width, short_filter_order)
@@ -94,8 +126,79 @@ class HyenaOperator(nn.Module):
         """
         if self.kind == "SE":
             return short_convolution(u, self.taps, causal=self.causal)
+        if self.evaluation(u.shape[1]) == "fft":
+            after, before = self.filter(u.shape[1])
+            return long_convolution(u, after, before)
+        if isinstance(self.filter, LongFilter):
+            sides = self.filter.modes()
+            later, _ = modal_scan(u, sides[0])
+            if self.causal:
+                return later
+            # Lag 0 belongs to the other half.
+            return later + modal_scan(u.flip(1), sides[1], own_step=False)[0].flip(1)
         after, before = self.filter(u.shape[1])
-        return long_convolution(u, after, before)
+        later, _ = explicit_scan(u, after)
+        if before is None:
+            return later
+        return later + explicit_scan(u.flip(1), F.pad(before, (1, 0)))[0].flip(1)
+
+    def evaluation(self, steps: int) -> Evaluation:
+        """How the filter is evaluated on an input of a given length.
+
+        Args:
+            steps: Tokens or patches.
+        """
+        if self.kind == "SE":
+            return "direct"
+        return self.forced or ("fft" if steps <= _LONGEST_TRANSFORM else "chunked")
+
+    def initial_state(self, rows: int) -> OperatorState:
+        """The state before the first step.
+
+        Args:
+            rows: Rows of the batch.
+        """
+        width = self.skip.shape[0]
+        features = self.skip.new_zeros(rows, self.featuriser.shape[1] - 1, 3 * width)
+        if self.kind == "SE":
+            shape: tuple[int, ...] = (rows, self.taps.shape[1] - 1, width)
+        elif isinstance(self.filter, LongFilter):
+            shape = (rows, width, 2 * self.filter.log_decay.shape[-1])
+        else:
+            shape = (rows, self.filter.taps.shape[-1] - 1, width)
+        return OperatorState(features, self.skip.new_zeros(shape))
+
+    def tables(self) -> ModalTables | None:
+        """Tables of a long filter for the chunked scan; None for the other kinds."""
+        if self.kind == "LI" and isinstance(self.filter, LongFilter):
+            return modal_tables(self.filter.modes()[0], CHUNK)
+        return None
+
+    def extend(
+        self,
+        x: Float[Tensor, "b t d"],
+        state: OperatorState,
+        tables: ModalTables | None = None,
+    ) -> tuple[Float[Tensor, "b t d"], OperatorState]:
+        """Process further steps of a sequence; causal operators only.
+
+        Args:
+            x: Normalised hidden states of the new steps; all of them exist.
+            state: What :meth:`initial_state` or the last call returned.
+            tables: Those of the long filter, if there is one.
+        """
+        features, history = short_scan(self.project_in(x), self.featuriser, state.features)
+        query, key, value = self._gates(features)
+        gated = key * value
+        if self.kind == "SE":
+            mixed, memory = short_scan(gated, self.taps, state.memory)
+        elif isinstance(self.filter, LongFilter):
+            mixed, memory = modal_scan(gated, self.filter.modes()[0], state.memory, tables=tables)
+        else:
+            after, _ = self.filter(self.filter.taps.shape[-1])
+            mixed, memory = explicit_scan(gated, after, state.memory)
+        mixed = mixed + self.skip.to(x.dtype) * gated
+        return self.project_out(query * mixed), OperatorState(history, memory)
 
     def implicit_attention(
         self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"]
@@ -123,9 +226,11 @@ class HyenaOperator(nn.Module):
     def _featurise(self, x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """Queries, keys and values."""
         projected = self.project_in(_zero_absent(x, mask))
-        features = short_convolution(projected, self.featuriser, causal=self.causal)
+        return self._gates(short_convolution(projected, self.featuriser, causal=self.causal))
+
+    def _gates(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         query, key, value = features.chunk(3, dim=-1)
-        gate = self.gate_bias.to(x.dtype)
+        gate = self.gate_bias.to(features.dtype)
         return query + gate[0], key + gate[1], value
 
 

@@ -31,7 +31,13 @@ from torch import Tensor, nn
 from hyena_glt.config import N_TOKEN_ID, NUM_SPECIAL_TOKENS, HyenaGLTConfig
 from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.layers.patterns import PatternScorer
-from hyena_glt.ops.boundaries import Patches, greedy_starts, patches_from_starts
+from hyena_glt.ops.boundaries import (
+    Patches,
+    continued_starts,
+    greedy_starts,
+    patches_from_starts,
+    tokens_since,
+)
 from hyena_glt.ops.entropy import entropy
 
 _THRESHOLD_MOMENTUM = 0.9
@@ -57,6 +63,20 @@ class Merging(NamedTuple):
     probability: Float[Tensor, "b l"]
     entropy: Float[Tensor, "b l"] | None
     entropy_loss: Float[Tensor, ""] | None
+
+
+class MergerState(NamedTuple):
+    """What a causal merger remembers of the tokens so far.
+
+    Attributes:
+        since: (b,) tokens in the open patch; 0 before the first token.
+        entropies: (b, 2) entropies before the last token and behind it, in nats.
+        router_key: (b, d) key of the last token, for the router.
+    """
+
+    since: Tensor
+    entropies: Tensor
+    router_key: Tensor
 
 
 class AdaptiveTokenMerger(nn.Module):
@@ -106,6 +126,7 @@ class AdaptiveTokenMerger(nn.Module):
         predictive: Float[Tensor, "b l d"],
         input_ids: Int[Tensor, "b l"],
         token_mask: Bool[Tensor, "b l"],
+        position: Int[Tensor, "_ l"],
         *,
         boundary_scores: Float[Tensor, "b l"] | None = None,
         patch_starts: Bool[Tensor, "b l"] | None = None,
@@ -117,6 +138,7 @@ class AdaptiveTokenMerger(nn.Module):
             predictive: States that know nothing of later tokens; the entropy head reads them.
             input_ids: Token ids of aligned rows.
             token_mask: True on tokens, False on padding.
+            position: Position of each token, in tokens.
             boundary_scores: The caller's scores, for the ``track`` scorer.
             patch_starts: Patches decided by the caller; overrides every scorer.
 
@@ -126,7 +148,7 @@ class AdaptiveTokenMerger(nn.Module):
         """
         config = self.config
         scores, uncertainty, loss = self._score(
-            hidden_states, predictive, input_ids, token_mask, boundary_scores
+            hidden_states, predictive, input_ids, token_mask, position, boundary_scores
         )
         if patch_starts is not None:
             if not bool(patch_starts[:, 0].all()):
@@ -146,9 +168,7 @@ class AdaptiveTokenMerger(nn.Module):
         if self.scorer == "fixed" or patch_starts is not None:
             probability = starts.to(scores.dtype)
         else:
-            probability = torch.sigmoid(
-                (scores - self.threshold.clone()) / self.score_scale.clone()
-            )
+            probability = self.probability(scores)
             if self.training:
                 self._follow(scores.detach(), patches, input_ids)
         return Merging(patches, scores, probability, uncertainty, loss)
@@ -194,6 +214,7 @@ class AdaptiveTokenMerger(nn.Module):
         predictive: Tensor,
         input_ids: Tensor,
         token_mask: Tensor,
+        position: Tensor,
         boundary_scores: Tensor | None,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         score = torch.zeros(input_ids.shape, device=input_ids.device)
@@ -208,27 +229,114 @@ class AdaptiveTokenMerger(nn.Module):
             if torch.is_grad_enabled():
                 loss = next_token_loss(logits, input_ids, token_mask)
             uncertainty = _delay(entropy(logits.detach()))
-            relative = self.config.threshold_rule == "relative"
-            score = uncertainty - _delay(uncertainty) if relative else uncertainty
-            if self.entropy_weight is not None:
-                score = self.entropy_weight * score
+            score = self._surprise(uncertainty, _delay(uncertainty))
         if self.patterns is not None:
-            score = score + self.patterns(input_ids).float()
+            score = score + self.patterns(input_ids, position).float()
         if self.scorer == "router":
-            query = self.router_query(hidden_states).float()
             key = self.router_key(hidden_states).float()
-            earlier = torch.cat([key[:, :1], key[:, :-1]], dim=1)
-            score = (1 - F.cosine_similarity(query, earlier, dim=-1)) / 2
+            score = self._difference(hidden_states, torch.cat([key[:, :1], key[:, :-1]], dim=1))
         return score, uncertainty, loss
 
-    def _strided(self, token_mask: Tensor) -> Tensor:
-        """Patches of equal size: the target's, or the largest allowed."""
+    def probability(self, scores: Float[Tensor, "b l"]) -> Float[Tensor, "b l"]:
+        """Probability that a patch starts, by the distance of the score from the threshold.
+
+        Args:
+            scores: Scores of patch starts.
+        """
+        return torch.sigmoid((scores - self.threshold.clone()) / self.score_scale.clone())
+
+    def _surprise(self, uncertainty: Tensor, earlier: Tensor) -> Tensor:
+        """Score by the entropy before each token, and before the token before it."""
+        relative = self.config.threshold_rule == "relative"
+        score = uncertainty - earlier if relative else uncertainty
+        return score if self.entropy_weight is None else self.entropy_weight * score
+
+    def _difference(self, hidden_states: Tensor, earlier_key: Tensor) -> Tensor:
+        """Score by the angle between each token and the one before it (H-Net)."""
+        query = self.router_query(hidden_states).float()
+        return (1 - F.cosine_similarity(query, earlier_key, dim=-1)) / 2
+
+    @property
+    def stride(self) -> int:
+        """Tokens per patch of the ``fixed`` scorer: the target's, or the largest allowed."""
         config = self.config
-        stride = config.max_patch_tokens
-        if config.target_compression is not None:
-            stride = max(1, round(config.target_compression / config.bases_per_token))
+        if config.target_compression is None:
+            return config.max_patch_tokens
+        return max(1, round(config.target_compression / config.bases_per_token))
+
+    def _strided(self, token_mask: Tensor) -> Tensor:
         column = torch.arange(token_mask.shape[1], device=token_mask.device)
-        return (column % stride == 0) & token_mask
+        return (column % self.stride == 0) & token_mask
+
+    def initial_state(self, rows: int) -> MergerState:
+        """The state before the first token.
+
+        Args:
+            rows: Rows of the batch.
+        """
+        assert self.config.local_hidden_size is not None
+        width = self.config.local_hidden_size if self.scorer == "router" else 0
+        like = self.score_scale
+        return MergerState(
+            like.new_zeros(rows, dtype=torch.long), like.new_zeros(rows, 2),
+            like.new_zeros(rows, width),
+        )  # fmt: skip
+
+    def extend(
+        self,
+        hidden_states: Float[Tensor, "b l d"],
+        input_ids: Int[Tensor, "b h"],
+        position: Int[Tensor, "b h"],
+        state: MergerState,
+    ) -> tuple[Bool[Tensor, "b l"], Float[Tensor, "b l"], MergerState]:
+        """Choose the patches of further tokens; causal models only, one row or one token a row.
+
+        Args:
+            hidden_states: Output of the local encoder for the new tokens.
+            input_ids: The new tokens behind at least ``patterns.WIDTH`` earlier ones.
+            position: Position of each of these, in tokens.
+            state: What :meth:`initial_state` or the last call returned.
+
+        Returns:
+            Where a patch starts, the probability that one does, and the new state.
+
+        Raises:
+            ConfigError: If the scorer needs scores from the caller.
+        """
+        if self.scorer == "track":
+            raise ConfigError(
+                "boundary_scorer='track' needs scores of the whole sequence: it cannot generate "
+                "or stream"
+            )
+        config, length = self.config, hidden_states.shape[1]
+        fresh = (state.since == 0).unsqueeze(1)
+        score = hidden_states.new_zeros(hidden_states.shape[:2], dtype=torch.float32)
+        entropies, key = state.entropies, state.router_key
+        if self.entropy_head is not None:
+            own = entropy(self.entropy_head(hidden_states)).float()
+            known = torch.cat([torch.where(fresh, own[:, :1], entropies), own], dim=1)
+            score = self._surprise(known[:, 1:-1], known[:, :-2])
+            entropies = known[:, -2:]
+        if self.patterns is not None:
+            score = score + self.patterns(input_ids, position)[:, -length:].float()
+        if self.scorer == "router":
+            own = self.router_key(hidden_states).float()
+            first = torch.where(fresh, own[:, 0], key).unsqueeze(1)
+            score = self._difference(hidden_states, torch.cat([first, own[:, :-1]], dim=1))
+            key = own[:, -1]
+        if self.scorer == "fixed":
+            seen = state.since.unsqueeze(1) + torch.arange(length, device=score.device)
+            starts = seen % self.stride == 0
+            probability = starts.float()
+        else:
+            sizes = {"min_size": config.min_patch_size, "max_size": config.max_patch_tokens}
+            starts = continued_starts(score > self.threshold, state.since, **sizes)
+            probability = self.probability(score)
+        return (
+            starts,
+            probability,
+            MergerState(tokens_since(starts, state.since)[:, -1] + 1, entropies, key),
+        )
 
     def _current_threshold(self, scores: Tensor, token_mask: Tensor) -> Tensor:
         """The frozen threshold; in the first training step, the quantile of the step itself."""

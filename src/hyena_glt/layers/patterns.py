@@ -67,11 +67,14 @@ class PatternScorer(nn.Module):
         self.scores = nn.Parameter(torch.tensor([*behind.values(), *before.values(), 0.1, -0.1]))
         self.codon_phase = nn.Parameter(torch.tensor([0.02, 0.0]))
 
-    def forward(self, input_ids: Int[Tensor, "b l"]) -> Float[Tensor, "b l"]:
+    def forward(
+        self, input_ids: Int[Tensor, "b l"], position: Int[Tensor, "_ l"]
+    ) -> Float[Tensor, "b l"]:
         """Score the start of a patch at every token, in nats.
 
         Args:
             input_ids: Token ids of aligned rows.
+            position: Position of each token, in tokens.
         """
         rows, length = input_ids.shape
         letters = self.letters[input_ids].view(rows, length * self.letters.shape[1], -1)
@@ -81,8 +84,8 @@ class PatternScorer(nn.Module):
         matches = F.conv1d(F.pad(signal, (WIDTH, ahead)), self.weight, self.bias)
         matches = matches[:, :, : signal.shape[2] : self.letters.shape[1]]
         score = torch.einsum("bcl,c->bl", torch.sigmoid(_SHARPNESS * matches), self.scores)
-        base = torch.arange(length, device=input_ids.device) * self.bases_per_token
-        angle = 2 * math.pi * base / 3
+        # Reduced before it becomes a float: the phase stays exact far into a chromosome.
+        angle = 2 * math.pi * (position * self.bases_per_token % 3) / 3
         phase = self.codon_phase[0] * angle.cos() + self.codon_phase[1] * angle.sin()
         return score + phase
 

@@ -103,52 +103,83 @@ class BLTPositionManager(nn.Module):
         position = start + (fraction * (length - 1)).round().long()
         return position * patches.token_mask
 
-    def encode_tokens(self, length: int, totals: Int[Tensor, "b 1"]) -> Float[Tensor, "_ l d"]:
+    def encode_tokens(
+        self, position: Int[Tensor, "_ l"], totals: Int[Tensor, "b 1"] | None = None
+    ) -> Float[Tensor, "_ l d"]:
         """Encode the tokens' positions before merging.
 
         Args:
-            length: Columns of the aligned batch.
-            totals: Tokens of each sequence.
+            position: Position of each token.
+            totals: Tokens of each sequence; two-sided models need them.
         """
-        column = torch.arange(length, device=totals.device).unsqueeze(0)
-        fractions = [] if self.causal else [column / totals]
-        return self.token_encoding(column * self.bases_per_token, fractions)
+        fractions = [] if totals is None or self.causal else [position / totals]
+        return self.token_encoding(position * self.bases_per_token, fractions)
 
-    def encode_queries(self, patches: Patches) -> Float[Tensor, "b l d"]:
+    def encode_queries(
+        self, patches: Patches, position: Int[Tensor, "_ l"]
+    ) -> Float[Tensor, "b l d"]:
         """Encode the tokens' places in their patches, for the way back.
 
         Args:
             patches: Where the patches lie.
+            position: Position of each token.
         """
         column, since, length, total = self._measures(patches)
-        scale = float(self.longest_patch)
         if self.causal:
             previous = (patches.index - 1).clamp(min=0)
             before = patches.length.gather(1, previous) * (patches.index > 0)
-            fractions = [since / scale, before / scale]
-        else:
-            fractions = [
-                column / total,
-                since / (length - 1).clamp(min=1),
-                length / total,
-                length / scale,
-            ]
-        return self.query_encoding(column[:1] * self.bases_per_token, fractions)
+            return self.encode_causal_queries(position, since, before)
+        fractions = [
+            column / total,
+            since / (length - 1).clamp(min=1),
+            length / total,
+            length / float(self.longest_patch),
+        ]
+        return self.query_encoding(position * self.bases_per_token, fractions)
 
-    def encode_patches(self, patches: Patches) -> Float[Tensor, "b p d"]:
+    def encode_causal_queries(
+        self,
+        position: Int[Tensor, "_ l"],
+        since: Int[Tensor, "b l"],
+        before: Int[Tensor, "b l"],
+    ) -> Float[Tensor, "b l d"]:
+        """Encode what a causal model knows of the tokens' places in their patches.
+
+        Args:
+            position: Position of each token.
+            since: Tokens of its patch before each token.
+            before: Length of the patch before; 0 if there is none.
+        """
+        scale = float(self.longest_patch)
+        return self.query_encoding(position * self.bases_per_token, [since / scale, before / scale])
+
+    def encode_patches(
+        self, patches: Patches, offset: Int[Tensor, "b 1"] | int = 0
+    ) -> Float[Tensor, "b p d"]:
         """Encode the patches' starts (causal) or centres (two-sided) and lengths.
 
         Args:
             patches: Where the patches lie.
+            offset: Position of each row's first token.
         """
-        total = patches.token_mask.sum(dim=1, keepdim=True)
         first, length = patches.first, patches.length
-        fractions = [length / self.longest_patch]
-        position = first.float()
-        if not self.causal:
-            position = first + (length - 1).clamp(min=0) / 2
-            fractions += [position / total, length / total]
-        return self.patch_encoding(position * self.bases_per_token, fractions)
+        if self.causal:
+            return self.encode_causal_patches(first + offset, length)
+        total = patches.token_mask.sum(dim=1, keepdim=True)
+        centre = first + (length - 1).clamp(min=0) / 2
+        fractions = [length / self.longest_patch, centre / total, length / total]
+        return self.patch_encoding((centre + offset) * self.bases_per_token, fractions)
+
+    def encode_causal_patches(
+        self, first: Int[Tensor, "b p"], length: Int[Tensor, "b p"]
+    ) -> Float[Tensor, "b p d"]:
+        """Encode what a causal model knows of its patches.
+
+        Args:
+            first: Position of the first token of each patch.
+            length: Tokens of each patch.
+        """
+        return self.patch_encoding(first * self.bases_per_token, [length / self.longest_patch])
 
     def _measures(self, patches: Patches) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Column, tokens since the patch's start, patch length, sequence length of each token."""

@@ -18,6 +18,8 @@ from transformers.generation.utils import GenerationMixin
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import ConfigError
+from hyena_glt.model.cache import HyenaGLTCache
+from hyena_glt.model.generation import StreamedGeneration
 from hyena_glt.model.hyena_glt import Encoding, HyenaGLT, reverse_complement_ids
 from hyena_glt.model.outputs import HyenaGLTOutput
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
@@ -216,7 +218,7 @@ class HyenaGLTForMaskedLM(_TokenFace):
         return logits[..., order]
 
 
-class HyenaGLTForCausalLM(_Face, GenerationMixin):
+class HyenaGLTForCausalLM(StreamedGeneration, _Face, GenerationMixin):  # type: ignore[misc]
     """Predict each token from those before it, and generate.
 
     Args:
@@ -225,8 +227,6 @@ class HyenaGLTForCausalLM(_Face, GenerationMixin):
     Raises:
         ConfigError: If the configuration is two-sided.
     """
-
-    _is_stateful = True
 
     def __init__(self, config: HyenaGLTConfig) -> None:
         if not config.causal:
@@ -242,6 +242,7 @@ class HyenaGLTForCausalLM(_Face, GenerationMixin):
         input_ids: Tensor,
         labels: Tensor | None = None,
         logits_to_keep: int = 0,
+        past_key_values: HyenaGLTCache | None = None,
         **options: Any,
     ) -> HyenaGLTOutput:
         """Predict the next token everywhere.
@@ -250,27 +251,19 @@ class HyenaGLTForCausalLM(_Face, GenerationMixin):
             input_ids: (b, l) token ids.
             labels: (b, l) token ids, not shifted; -100 is left out.
             logits_to_keep: Compute logits for that many last columns only; 0: all.
+            past_key_values: State behind earlier columns, which this call moves on.
             options: Those of :meth:`HyenaGLT.encode`, and ``output_position_info``,
                 ``output_attentions``.
         """
         flags = _split(options)
-        for name in ("past_key_values", "use_cache", "position_ids", "cache_position"):
+        for name in ("use_cache", "position_ids", "cache_position"):
             options.pop(name, None)
+        if past_key_values is not None:
+            mask = options.get("attention_mask")
+            return self.model.continued(input_ids, mask, past_key_values, logits_to_keep)
         encoding = self._encode(input_ids, options)
         assert encoding.tokens is not None
         states = from_aligned(encoding.tokens, encoding.layout)
         logits = self.model.predict_tokens(states[:, -logits_to_keep:])
         loss = None if labels is None else causal_loss(logits, labels)
         return self._output(encoding, logits, loss, flags)
-
-    def prepare_inputs_for_generation(  # type: ignore[override]  # called by keyword
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, **unused: Any
-    ) -> dict[str, Any]:
-        """See :meth:`HyenaGLT.prepare_inputs_for_generation`.
-
-        Args:
-            input_ids: (b, l) tokens so far.
-            attention_mask: (b, l), 1 on tokens.
-            unused: Cache arguments of Hugging Face.
-        """
-        return self.model.prepare_inputs_for_generation(input_ids, attention_mask, **unused)

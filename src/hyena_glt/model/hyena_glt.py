@@ -19,7 +19,8 @@ Axes::
     p  patches of the longest row        d  base-level channels        e  ``hidden_size``
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -34,11 +35,15 @@ from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.layers.block import HyenaGLTBlock, LocalLayer
 from hyena_glt.layers.bridge import CrossAttentionPositionBridge
 from hyena_glt.layers.embedding import NgramEmbedding
+from hyena_glt.layers.hyena import Evaluation, HyenaOperator
 from hyena_glt.layers.merger import AdaptiveTokenMerger, Merging, nucleotides_of
 from hyena_glt.layers.positions import BLTPositionManager
+from hyena_glt.model.cache import HyenaGLTCache
+from hyena_glt.model.generation import StreamedGeneration
 from hyena_glt.model.modes import inference_mode_of
 from hyena_glt.model.outputs import HyenaGLTOutput
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
+from hyena_glt.model.streaming import extend_batch, stream_blocks
 from hyena_glt.ops.layout import (
     Layout,
     aligned_layout,
@@ -76,7 +81,23 @@ class Encoding(NamedTuple):
     patch_to_token: Tensor | None
 
 
-class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
+class LayerPlan(NamedTuple):
+    """How one layer's convolution is evaluated.
+
+    Attributes:
+        layer: Name of the layer.
+        kind: ``SE``, ``MR``, ``LI`` or ``attention``.
+        evaluation: ``direct`` (a few taps), ``fft`` or ``chunked``.
+        steps: Tokens, or patches by the target compression (at most as many as tokens).
+    """
+
+    layer: str
+    kind: str
+    evaluation: str
+    steps: int
+
+
+class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  # type: ignore[misc]
     """Hyena-GLT: a genomic sequence model over dynamically merged tokens.
 
     Without a head it carries a language-model head tied to ``embeddings``; a head assigned to
@@ -90,8 +111,6 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         >>> model(torch.tensor([[8, 9, 10, 11]])).last_hidden_state.shape
         torch.Size([1, 4, 32])
     """
-
-    _is_stateful = True
 
     def __init__(self, config: HyenaGLTConfig) -> None:
         config.validate()
@@ -133,8 +152,10 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         inputs_embeds: Tensor | None = None,
         boundary_scores: Tensor | None = None,
         patch_starts: Tensor | None = None,
+        position_offset: Tensor | None = None,
         output_attentions: bool = False,
         logits_to_keep: int = 0,
+        past_key_values: HyenaGLTCache | None = None,
         **unused: Any,
     ) -> HyenaGLTOutput:
         """Run the model.
@@ -153,8 +174,12 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
                 n-grams and patches.
             boundary_scores: (b, l) scores of patch starts, for ``boundary_scorer="track"``.
             patch_starts: (b, l), True where a patch starts; overrides the merger.
+            position_offset: (b,) position of each row's first token, in tokens; 0 unless given.
+                For causal models: they learn places beyond their training windows from it.
             output_attentions: Return the bridge's attention weights.
             logits_to_keep: Compute language-model logits for that many last columns only; 0: all.
+            past_key_values: State of a causal model behind earlier columns, which this call moves
+                on; only hidden states and language-model logits are returned then.
             unused: Arguments that Hugging Face's generation passes; refused unless empty.
 
         Raises:
@@ -163,9 +188,12 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
             ConfigError: If the scorer needs an argument that is missing.
         """
         _refuse_unused(unused)
+        if past_key_values is not None:
+            return self.continued(input_ids, attention_mask, past_key_values, logits_to_keep)
         encoding = self.encode(
             input_ids, attention_mask, segment_ids=segment_ids, inputs_embeds=inputs_embeds,
             boundary_scores=boundary_scores, patch_starts=patch_starts,
+            position_offset=position_offset,
         )  # fmt: skip
         output = self.assemble(encoding, output_position_info, output_attentions)
         assert output.last_hidden_state is not None
@@ -188,6 +216,29 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         output.loss = self.with_entropy_gradient(loss, encoding)
         return output
 
+    def continued(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        cache: HyenaGLTCache,
+        logits_to_keep: int = 0,
+    ) -> HyenaGLTOutput:
+        """Go on from a cache.
+
+        Args:
+            input_ids: (b, l) the next token ids.
+            attention_mask: (b, l), 1 on tokens; padding only stands before the first token.
+            cache: Moved on by these tokens.
+            logits_to_keep: Compute logits for that many last columns only; 0: all.
+        """
+        self._checked_mask(input_ids, attention_mask)
+        hidden = extend_batch(self, cache, input_ids, attention_mask)
+        return HyenaGLTOutput(
+            logits=self.predict_tokens(hidden[:, -logits_to_keep:]),
+            last_hidden_state=hidden,
+            past_key_values=cache,
+        )
+
     def encode(
         self,
         input_ids: Tensor,
@@ -197,6 +248,7 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         inputs_embeds: Tensor | None = None,
         boundary_scores: Tensor | None = None,
         patch_starts: Tensor | None = None,
+        position_offset: Tensor | None = None,
         tokens: bool = True,
     ) -> Encoding:
         """Compute hidden states; the arguments are those of ``forward``.
@@ -208,6 +260,7 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
             inputs_embeds: (b, l, e) in place of the token embeddings.
             boundary_scores: (b, l) for the ``track`` scorer.
             patch_starts: (b, l), overrides the merger.
+            position_offset: (b,) position of each row's first token, in tokens.
             tokens: False skips the way back to the tokens.
         """
         mask = self._checked_mask(input_ids, attention_mask)
@@ -224,10 +277,11 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
             None if value is None else to_aligned(value, layout) for value in optional
         )
         token_mask = layout.mask
+        position, offset = self._positions(ids, position_offset)
 
-        embedded = self._embed(ids, embeds)
+        embedded = self.embed(ids, embeds)
         hidden = embedded + self.position_manager.encode_tokens(
-            ids.shape[1], token_mask.sum(dim=1, keepdim=True)
+            position, token_mask.sum(dim=1, keepdim=True)
         ).to(embedded.dtype)
         for layer in self.local_encoder:
             hidden = self._run(layer, hidden, token_mask)
@@ -235,20 +289,21 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         # What predicts the next token must not have seen it: a two-sided encoder has.
         predictive = hidden if self.config.causal else embedded
         merging = self.initial_merger(
-            hidden, predictive, ids, token_mask, boundary_scores=scores, patch_starts=starts
-        )
+            hidden, predictive, ids, token_mask, position,
+            boundary_scores=scores, patch_starts=starts,
+        )  # fmt: skip
         patches = merging.patches
         x, memory, token_to_patch = self.bridge.encode_byte_to_patch(hidden, patches)
-        x = x + self.position_manager.encode_patches(patches).to(x.dtype)
+        x = x + self.position_manager.encode_patches(patches, offset).to(x.dtype)
         for block in self.layers:
             x = self._run(block, x, patches.mask, memory)
         x = self.final_norm(x)
         if not tokens:
             return Encoding(None, x, merging, layout, ids, token_to_patch, None)
 
-        queries = self.local_norm(hidden) + self.position_manager.encode_queries(patches).to(
-            hidden.dtype
-        )
+        queries = self.local_norm(hidden) + self.position_manager.encode_queries(
+            patches, position
+        ).to(hidden.dtype)
         read, patch_to_token = self.bridge.decode_patch_to_byte(
             self._smooth(x, merging), queries, patches
         )
@@ -365,24 +420,71 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
         self.config.attached_heads = attached or None
         super().save_pretrained(save_directory, *args, **kwargs)
 
-    def prepare_inputs_for_generation(  # type: ignore[override]  # called by keyword
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, **unused: Any
-    ) -> dict[str, Any]:
-        """What one step of generation passes to ``forward``: the whole sequence so far.
+    def stream(self, input_ids: Tensor, block_size: int = 8192) -> Iterator[tuple[int, Tensor]]:
+        """Hidden states of one sequence of any length, block after block.
+
+        Memory does not grow with the sequence, and the result is that of one forward pass.
 
         Args:
-            input_ids: (b, l) tokens so far.
-            attention_mask: (b, l), 1 on tokens.
-            unused: Cache arguments of Hugging Face; there is no cache.
+            input_ids: (1, l) or (l,) token ids.
+            block_size: Tokens per block.
+
+        Yields:
+            First token of the block, 0-based, and its hidden states (1, n, e).
 
         Raises:
             ConfigError: If the model is two-sided.
+            DataError: If the shape is another, or the sequence is longer than
+                ``max_position_embeddings``.
         """
-        if not self.config.causal:
-            raise ConfigError(
-                "a two-sided model (causal=False) cannot generate; train a causal language model"
+        ids = input_ids.unsqueeze(0) if input_ids.dim() == 1 else input_ids
+        if ids.dim() != 2 or ids.shape[0] != 1 or ids.shape[1] == 0:
+            raise DataError(
+                f"input_ids: expected one sequence, shape (1, length), got {tuple(input_ids.shape)}"
             )
-        return {"input_ids": input_ids, "attention_mask": attention_mask, "logits_to_keep": 1}
+        with torch.no_grad(), inference_mode_of(self):
+            yield from stream_blocks(self, ids, block_size)
+
+    def evaluation_plan(self, length: int) -> list[LayerPlan]:
+        """How the convolution of each layer is evaluated on a sequence of a given length.
+
+        Args:
+            length: Tokens.
+        """
+        ratio = self.config.target_compression
+        per_patch = 1.0 if ratio is None else ratio / self.config.bases_per_token
+        plan = []
+        for name, steps in (
+            ("local_encoder", length), ("layers", math.ceil(length / per_patch)),
+            ("local_decoder", length),
+        ):  # fmt: skip
+            for number, layer in enumerate(getattr(self, name)):
+                operator = layer.operator
+                hyena = isinstance(operator, HyenaOperator)
+                plan.append(
+                    LayerPlan(
+                        f"{name}.{number}",
+                        operator.kind if hyena else "attention",
+                        operator.evaluation(steps) if hyena else "direct",
+                        steps,
+                    )
+                )
+        return plan
+
+    def force_evaluation(self, evaluation: Evaluation | None) -> None:
+        """Evaluate all long convolutions in one way, or choose by length again.
+
+        Args:
+            evaluation: ``fft`` or ``chunked``; None: by length.
+
+        Raises:
+            ConfigError: If there is no such evaluation.
+        """
+        if evaluation not in (None, "fft", "chunked"):
+            raise ConfigError(f"evaluation must be fft, chunked or None, got {evaluation!r}")
+        for module in self.modules():
+            if isinstance(module, HyenaOperator):
+                module.forced = evaluation
 
     def _checked_mask(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         if input_ids.dim() != 2 or input_ids.numel() == 0:
@@ -406,8 +508,31 @@ class HyenaGLT(HyenaGLTPreTrainedModel, GenerationMixin):
             )
         return attention_mask.bool()
 
-    def _embed(self, ids: Tensor, inputs_embeds: Tensor | None) -> Tensor:
-        """Token and n-gram embeddings at the base level."""
+    def _positions(self, ids: Tensor, offset: Tensor | None) -> tuple[Tensor, Tensor | int]:
+        """Position of every aligned token, one row if all rows share it; and of the first ones."""
+        column = torch.arange(ids.shape[1], device=ids.device).unsqueeze(0)
+        if offset is None:
+            return column, 0
+        if not self.config.causal:
+            raise ConfigError(
+                "position_offset is for causal models; a two-sided one also knows how long the "
+                "sequence is"
+            )
+        if offset.shape != ids.shape[:1]:
+            raise DataError(
+                f"position_offset: shape {tuple(offset.shape)} differs from the number of "
+                f"sequences, ({ids.shape[0]},)"
+            )
+        first = offset.unsqueeze(1)
+        return column + first, first
+
+    def embed(self, ids: Tensor, inputs_embeds: Tensor | None = None) -> Tensor:
+        """Token and n-gram embeddings at the base level.
+
+        Args:
+            ids: (b, l) token ids of aligned rows.
+            inputs_embeds: (b, l, e) in place of the token embeddings.
+        """
         # Scaled up: the table is small for the sake of the logits that it is tied to.
         scale = self.config.hidden_size**0.5
         if inputs_embeds is None:
@@ -486,8 +611,8 @@ def _confidence(merging: Merging) -> Tensor:
 
 
 def _refuse_unused(unused: dict[str, Any]) -> None:
-    # Hugging Face's generation passes these; they have no effect without a cache.
-    for name in ("past_key_values", "use_cache", "cache_position", "position_ids", "return_dict",
+    # Hugging Face's generation passes these; they have no effect here.
+    for name in ("use_cache", "cache_position", "position_ids", "return_dict",
                  "output_hidden_states"):  # fmt: skip
         unused.pop(name, None)
     if unused:

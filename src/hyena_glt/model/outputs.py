@@ -27,7 +27,7 @@ class HyenaGLTOutput(ModelOutput):
         attentions: ``{"token_to_patch": (b, l, h), "patch_to_token": (b, l, w, h)}``, on request.
         compression_ratio: Mean nucleotides per patch over the batch.
         entropy_loss: Next-token loss of the entropy head, in nats.
-        past_key_values: Always None: the model keeps no cache between calls.
+        past_key_values: The cache, where the call was given one.
     """
 
     loss: Tensor | None = None

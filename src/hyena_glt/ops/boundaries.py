@@ -94,6 +94,43 @@ def greedy_starts(
     return reached[:, :length].bool() & token_mask
 
 
+def continued_starts(
+    candidates: Bool[Tensor, "b l"], since: Int[Tensor, " b"], *, min_size: int, max_size: int
+) -> Bool[Tensor, "b l"]:
+    """Apply the rule to tokens that follow earlier ones: to one row, or to one token per row.
+
+    Args:
+        candidates: True where a patch may start.
+        since: Tokens in the patch that is open; 0 where there are none yet.
+        min_size: Fewest tokens in a patch.
+        max_size: Most tokens in a patch.
+
+    Returns:
+        True where a patch starts.
+    """
+    if candidates.shape[1] == 1:
+        open_for = since.unsqueeze(1)
+        due = candidates & (open_for >= min_size)
+        return due | (open_for >= max_size) | (open_for == 0)
+    # The open patch stands before the new tokens, as a row that starts one patch and no other.
+    earlier = int(since)
+    row = torch.cat([candidates.new_zeros(1, earlier), candidates], dim=1)
+    whole = greedy_starts(row, torch.ones_like(row), min_size=min_size, max_size=max_size)
+    return whole[:, earlier:]
+
+
+def tokens_since(starts: Bool[Tensor, "b l"], since: Int[Tensor, " b"]) -> Int[Tensor, "b l"]:
+    """Tokens of its patch before each token.
+
+    Args:
+        starts: True where a patch starts.
+        since: Tokens in the patch that is open before the first column.
+    """
+    column = torch.arange(starts.shape[1], device=starts.device).expand_as(starts)
+    last = torch.where(starts, column, -1).cummax(dim=1).values
+    return torch.where(last >= 0, column - last, column + since.unsqueeze(1))
+
+
 def patches_from_starts(starts: Bool[Tensor, "b l"], token_mask: Bool[Tensor, "b l"]) -> Patches:
     """Turn patch starts into numbered patches.
 

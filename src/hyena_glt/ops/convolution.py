@@ -15,11 +15,28 @@ groups, StripedHyena 2.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+
+class Modes(NamedTuple):
+    """The damped oscillations of a modal filter.
+
+    Attributes:
+        decay: Rates, per step; positive.
+        frequency: Radians per step.
+        cosine: Amplitudes of the cosines (the real part of the residues).
+        sine: Amplitudes of the sines (the imaginary part).
+    """
+
+    decay: Float[Tensor, "g n"]
+    frequency: Float[Tensor, "g n"]
+    cosine: Float[Tensor, "g n"]
+    sine: Float[Tensor, "g n"]
 
 
 def short_convolution(

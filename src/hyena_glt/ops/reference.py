@@ -99,6 +99,25 @@ def modal_filter(
     return torch.stack(taps, dim=1)
 
 
+def modal_scan(
+    x: Tensor, modes: tuple[Tensor, ...], state: Tensor | None = None, *, own_step: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Step by step.  See :func:`hyena_glt.ops.recurrence.modal_scan`."""
+    share = x.shape[2] // modes[0].shape[0]
+    decay, frequency, cosine, sine = (m.repeat_interleave(share, dim=0) for m in modes)
+    pole = torch.exp(torch.complex(-decay, frequency))
+    residue = torch.complex(cosine, sine)
+    if state is None:
+        state = x.new_zeros(x.shape[0], x.shape[2], 2 * decay.shape[1])
+    now = torch.complex(*state.chunk(2, dim=-1))
+    out = []
+    for step in x.unbind(1):
+        before = pole * now
+        now = before + step.unsqueeze(-1)
+        out.append((residue * (now if own_step else before)).real.sum(-1))
+    return torch.stack(out, dim=1), torch.cat([now.real, now.imag], dim=-1)
+
+
 def entropy(logits: Tensor) -> Tensor:
     """Outcome by outcome.  See :func:`hyena_glt.ops.entropy.entropy`."""
     probability = logits.softmax(dim=-1)

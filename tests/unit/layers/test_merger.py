@@ -21,7 +21,8 @@ def run(merger, ids, mask=None, **options):
     torch.manual_seed(0)
     hidden = torch.randn(*ids.shape, 8)
     mask = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask
-    return merger(hidden, hidden, ids, mask, **options)
+    position = torch.arange(ids.shape[1]).unsqueeze(0)
+    return merger(hidden, hidden, ids, mask, position, **options)
 
 
 def dna(length, rows=1, seed=0):
@@ -130,7 +131,8 @@ def test_the_entropy_head_learns_a_markov_chain():
     ids = (8 + (torch.arange(400) % 4)).unsqueeze(0)  # ACGTACGT...: nothing to be unsure about
     mask = torch.ones_like(ids, dtype=torch.bool)
     for _ in range(60):
-        merging = merger(embedding[ids], embedding[ids], ids, mask)
+        position = torch.arange(400).unsqueeze(0)
+        merging = merger(embedding[ids], embedding[ids], ids, mask, position)
         optimizer.zero_grad()
         merging.entropy_loss.backward()
         optimizer.step()

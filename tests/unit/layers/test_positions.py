@@ -44,8 +44,8 @@ def test_positions_are_rebuilt_exactly(length, seed, density):
 def test_causal_queries_know_nothing_of_what_comes():
     """Encodings of tokens before a later patch do not change with that patch."""
     manager = BLTPositionManager(HyenaGLTConfig(causal=True))
-    one = manager.encode_queries(patches_at([0, 4, 9], 20))
-    other = manager.encode_queries(patches_at([0, 4, 9, 14], 30))
+    one = manager.encode_queries(patches_at([0, 4, 9], 20), torch.arange(20).unsqueeze(0))
+    other = manager.encode_queries(patches_at([0, 4, 9, 14], 30), torch.arange(30).unsqueeze(0))
     torch.testing.assert_close(one[:, :14], other[:, :14])
 
 
