@@ -15,12 +15,18 @@ if TYPE_CHECKING:
     from hyena_glt.config import HyenaGLTConfig
     from hyena_glt.data.collators import SequenceCollator
     from hyena_glt.data.datasets import GenomicDataset
+    from hyena_glt.data.genome import Genome
     from hyena_glt.data.loaders import create_genomic_dataloaders
+    from hyena_glt.evaluation.baselines import InterpolatedMarkov
+    from hyena_glt.inference.generation import generate_sequences
+    from hyena_glt.inference.loading import load_language_model
+    from hyena_glt.inference.scoring import score_sequence
     from hyena_glt.interpretability import (
         analyze_attention_patterns,
         compute_compression_statistics,
         visualize_model_behavior,
     )
+    from hyena_glt.model.cache import HyenaGLTCache
     from hyena_glt.model.faces import (
         HyenaGLTForCausalLM,
         HyenaGLTForMaskedLM,
@@ -30,22 +36,29 @@ if TYPE_CHECKING:
     from hyena_glt.model.hyena_glt import HyenaGLT
     from hyena_glt.model.outputs import HyenaGLTOutput
     from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
+    from hyena_glt.tasks.readout import KmerReadout
     from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
     from hyena_glt.training.pipeline import EnhancedTrainingPipeline
+    from hyena_glt.training.pretraining import Pretraining
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DNATokenizer",
     "EnhancedTrainingPipeline",
+    "Genome",
     "GenomicDataset",
     "HyenaGLT",
+    "HyenaGLTCache",
     "HyenaGLTConfig",
     "HyenaGLTForCausalLM",
     "HyenaGLTForMaskedLM",
     "HyenaGLTForSequenceClassification",
     "HyenaGLTForTokenClassification",
     "HyenaGLTOutput",
+    "InterpolatedMarkov",
+    "KmerReadout",
+    "Pretraining",
     "ProteinTokenizer",
     "RNATokenizer",
     "SequenceClassificationHead",
@@ -54,20 +67,28 @@ __all__ = [
     "analyze_attention_patterns",
     "compute_compression_statistics",
     "create_genomic_dataloaders",
+    "generate_sequences",
+    "load_language_model",
+    "score_sequence",
     "visualize_model_behavior",
 ]
 
 _HOME = {
     "DNATokenizer": "hyena_glt.tokenizers",
     "EnhancedTrainingPipeline": "hyena_glt.training.pipeline",
+    "Genome": "hyena_glt.data.genome",
     "GenomicDataset": "hyena_glt.data.datasets",
     "HyenaGLT": "hyena_glt.model.hyena_glt",
+    "HyenaGLTCache": "hyena_glt.model.cache",
     "HyenaGLTConfig": "hyena_glt.config",
     "HyenaGLTForCausalLM": "hyena_glt.model.faces",
     "HyenaGLTForMaskedLM": "hyena_glt.model.faces",
     "HyenaGLTForSequenceClassification": "hyena_glt.model.faces",
     "HyenaGLTForTokenClassification": "hyena_glt.model.faces",
     "HyenaGLTOutput": "hyena_glt.model.outputs",
+    "InterpolatedMarkov": "hyena_glt.evaluation.baselines",
+    "KmerReadout": "hyena_glt.tasks.readout",
+    "Pretraining": "hyena_glt.training.pretraining",
     "ProteinTokenizer": "hyena_glt.tokenizers",
     "RNATokenizer": "hyena_glt.tokenizers",
     "SequenceClassificationHead": "hyena_glt.tasks.heads",
@@ -76,6 +97,9 @@ _HOME = {
     "analyze_attention_patterns": "hyena_glt.interpretability",
     "compute_compression_statistics": "hyena_glt.interpretability",
     "create_genomic_dataloaders": "hyena_glt.data.loaders",
+    "generate_sequences": "hyena_glt.inference.generation",
+    "load_language_model": "hyena_glt.inference.loading",
+    "score_sequence": "hyena_glt.inference.scoring",
     "visualize_model_behavior": "hyena_glt.interpretability",
 }
 

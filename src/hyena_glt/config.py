@@ -71,7 +71,7 @@ class HyenaGLTConfig(PreTrainedConfig):
         filter_modes: Damped oscillations summed in one ``LI`` filter.
         attention_window: Patches that an ``attention`` stripe of a causal model looks back.
         intermediate_size: Width of the gated MLP of a block; None means 22/3 of
-            ``hidden_size``, which gives the default model its 12.15 million parameters.
+            ``hidden_size``, which gives the default model about 12 million parameters.
         local_hidden_size: Width of the base level; None means half of ``hidden_size``.
         local_encoder_layers: Layers over the tokens before merging.
         local_decoder_layers: Layers over the tokens after the patches came back.
@@ -96,6 +96,8 @@ class HyenaGLTConfig(PreTrainedConfig):
         reverse_complement: ``average``: predictions are averaged over both strands at inference,
             and the sequence head does without pooling by place.
         head_dropout: Probability of dropping a channel in a task head.
+        kmer_readout: Sequence classification takes the mean of the network's prediction and of a
+            linear one from k-mer counts, trained beside it.
         pad_token_id: Token that fills rows up; 0 in every vocabulary of this package.
         tie_word_embeddings: Always True: the language-model head is the embedding table.
         attached_heads: Settings of heads assigned to a ``HyenaGLT``, written when it is saved.
@@ -144,6 +146,7 @@ class HyenaGLTConfig(PreTrainedConfig):
     bridge_window: int = 3
     reverse_complement: Literal["none", "average"] = "none"
     head_dropout: float = 0.1
+    kmer_readout: bool = True
 
     pad_token_id: int | None = 0
     tie_word_embeddings: bool = True
@@ -272,7 +275,7 @@ class HyenaGLTConfig(PreTrainedConfig):
             if not isinstance(value, list | tuple) or not all(type(item) is kind for item in value):
                 wanted = "names" if kind is str else "whole numbers"
                 raise ConfigError(f"{name} must be a list of {wanted}, got {value!r}")
-        for name in ("causal", "gradient_checkpointing", "overlapping_kmers"):
+        for name in ("causal", "gradient_checkpointing", "overlapping_kmers", "kmer_readout"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be true or false, got {getattr(self, name)!r}")
 

@@ -143,7 +143,7 @@ def test_inspect_prints_the_guides_table():
 
 
 def test_help_teaches_by_example():
-    for command in ("demo", "train", "evaluate", "predict", "inspect"):
+    for command in ("demo", "train", "pretrain", "evaluate", "predict", "inspect"):
         result = run(command, "--help")
         assert result.returncode == 0
         assert f"hyena-glt {command}" in result.stdout

@@ -1,4 +1,4 @@
-"""The guide's code blocks, as written: Quick Start, Training, Configuration, Custom Tasks, API."""
+"""The guide's code blocks, as written, from Quick Start to Debugging Tools and API."""
 
 import inspect
 import warnings
@@ -130,6 +130,84 @@ def test_token_classification(quick_start):
     )
     tokens = tokenizer(["ATGGCCTT"], return_tensors="pt")
     assert model(**tokens).logits.shape == (1, tokens["input_ids"].shape[1], 10)
+
+
+def test_sequence_generation():
+    from hyena_glt import DNATokenizer, HyenaGLT, HyenaGLTConfig
+
+    tokenizer = DNATokenizer(vocab_size=1000, kmer_size=3)
+    # An untrained model also draws ids that no token has.
+    model = HyenaGLT(HyenaGLTConfig())
+    prompt_tokens = tokenizer("ATGGCGTTAGCCAAAGGTCCA" * 34, return_tensors="pt")["input_ids"]
+
+    # Generation with temperature sampling
+    generated = model.generate(
+        input_ids=prompt_tokens,
+        max_length=256,
+        temperature=0.8,
+        do_sample=True,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+    decoded = tokenizer.decode(generated[0])
+    assert generated.shape == (1, 256)
+    assert decoded.startswith("ATGGCGTTAGCCAAAGGTCCA" * 34)
+    assert len(decoded) > 21 * 34
+
+
+def test_position_tracking_validation(quick_start, capsys):
+    _, model, tokenizer = quick_start
+
+    def validate_position_preservation(model, sequence):
+        """Verify position information is preserved through merging"""
+
+        # Get position info before and after merging
+        tokens = tokenizer(sequence, return_tensors="pt")
+        outputs = model(**tokens, output_position_info=True)
+
+        # Check position correlation
+        original_positions = torch.arange(len(tokens["input_ids"][0]))
+        reconstructed_positions = outputs.position_info["global_positions"]
+
+        correlation = torch.corrcoef(
+            torch.stack([original_positions.float(), reconstructed_positions.float()])
+        )[0, 1]
+
+        print(f"Position preservation correlation: {correlation:.4f}")  # noqa: T201
+        assert correlation > 0.9, "Position information not preserved!"
+
+    validate_position_preservation(model, "ATGGCGTTAGCCAAAGGTCCA" * 20)
+    assert capsys.readouterr().out == "Position preservation correlation: 1.0000\n"
+
+
+def test_memory_profiling(quick_start, capsys):
+    import tracemalloc
+
+    _, model, tokenizer = quick_start
+
+    def profile_model_memory(model, batch):
+        """Profile memory usage during forward pass"""
+
+        tracemalloc.start()
+
+        # Forward pass
+        outputs = model(**batch)  # noqa: F841 - as in the guide
+
+        current, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        print(f"Current memory: {current / 1024**2:.2f} MB")  # noqa: T201
+        print(f"Peak memory: {peak / 1024**2:.2f} MB")  # noqa: T201
+
+        return current, peak
+
+    batch = tokenizer(["ATGGCGTTAGCCAAAGGTCCA" * 20, "ATG"], padding=True, return_tensors="pt")
+    current, peak = profile_model_memory(model, batch)
+    assert 0 < current <= peak
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "Current memory",
+        "Peak memory",
+    ]
 
 
 def parameters_of(function):

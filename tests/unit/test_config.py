@@ -408,7 +408,7 @@ TINY: dict[str, Any] = {
     "genomic_vocab_size": 12, "hidden_size": 32, "num_layers": 3, "num_attention_heads": 4,
     "max_position_embeddings": 256, "merge_threshold": 0.02, "max_patch_size": 8,
     "medium_filter_length": 16, "filter_modes": 4, "intermediate_size": 32, "dropout": 0.0,
-    "head_dropout": 0.0, "num_labels": 2,
+    "head_dropout": 0.0, "num_labels": 2, "kmer_readout": False,
 }  # fmt: skip
 KMERS: dict[str, Any] = {"genomic_vocab_size": 80, "kmer_size": 3, "ngram_sizes": (6,)}
 
@@ -531,6 +531,7 @@ EFFECTS = {
     "bridge_window": Effect(1, outputs),
     "reverse_complement": Effect("average", outputs, {"causal": False}),
     "head_dropout": Effect(0.5, outputs_in_training),
+    "kmer_readout": Effect(True, shapes),
 }
 
 

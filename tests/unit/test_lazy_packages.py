@@ -9,7 +9,10 @@ import pytest
 
 import hyena_glt
 
-PACKAGES = ["hyena_glt.data", "hyena_glt.training", "hyena_glt.interpretability"]
+PACKAGES = [
+    f"hyena_glt.{name}"
+    for name in ("data", "evaluation", "inference", "interpretability", "training")
+]
 
 
 @pytest.mark.parametrize("name", PACKAGES)
@@ -27,9 +30,10 @@ def test_other_names_are_missing(name):
 
 
 def test_importing_the_packages_costs_no_torch():
+    heavy = ("torch", "transformers", "sklearn", "matplotlib")
     code = (
         f"import sys, {', '.join(PACKAGES)}\n"
-        "print([name for name in ('torch', 'transformers', 'matplotlib') if name in sys.modules])"
+        f"print([name for name in {heavy} if name in sys.modules])"
     )
     environment = {"PYTHONPATH": str(Path(hyena_glt.__file__).parents[1])}
     done = subprocess.run(

@@ -30,7 +30,7 @@ from hyena_glt.io.atomic import atomic_write
 from hyena_glt.training.evaluator import METRIC_TASKS, metrics_of
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
 from hyena_glt.training.run_log import RunLog, finite
-from hyena_glt.training.settings import RunSettings
+from hyena_glt.training.settings import ModelSettings, RunSettings
 
 # Where the user does not say: two-sided, six nucleotides per patch.
 _MODEL_DEFAULTS: dict[str, Any] = {"causal": False, "target_compression": 6.0}
@@ -57,13 +57,8 @@ def run_training(settings: RunSettings, output: Path, command: str) -> Metrics:
         ConfigError: If a setting breaks a rule.
         DataError: If the data break a rule.
     """
-    _refuse_existing(output)
+    refuse_existing(output)
     return _run(settings, output, command)
-
-
-def _refuse_existing(output: Path) -> None:
-    if output.exists():
-        raise OutputError(f"{output} exists; choose another --output or remove it")
 
 
 def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
@@ -82,7 +77,7 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
             console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})")
         if baseline is not None:
             extra["baseline"] = baseline
-        _write_settings(output, settings, command)
+        write_settings(output, settings, command)
 
         loaders = create_genomic_dataloaders(
             data.train, data.validation, batch_size=settings.training.batch_size,
@@ -140,7 +135,7 @@ def run_demo(output: Path, seed: int, command: str) -> Metrics:
     """
     from hyena_glt.data.simulation import demo_dataset, oracle_accuracy, write_bed
 
-    _refuse_existing(output)
+    refuse_existing(output)
     simulated = demo_dataset(seed)
     folder = output / "data"
     folder.mkdir(parents=True)
@@ -197,14 +192,51 @@ def write_json(path: Path, tree: Any) -> None:
         unfinished.write_text(json.dumps(finite(tree), indent=2) + "\n", encoding="utf-8")
 
 
-def _model_config(settings: RunSettings, data: RunData) -> HyenaGLTConfig:
+def refuse_existing(output: Path) -> None:
+    """Refuse to write into a folder that is there already.
+
+    Args:
+        output: Folder to make.
+
+    Raises:
+        OutputError: If it exists.
+    """
+    if output.exists():
+        raise OutputError(f"{output} exists; choose another --output or remove it")
+
+
+def write_settings(output: Path, settings: ModelSettings, command: str) -> None:
+    """Write all settings of a run to ``config.yaml``.
+
+    Args:
+        output: Folder of the run.
+        settings: Of the run.
+        command: The command line, for the record.
+    """
+    tree = {"command": command, "version": __version__, **settings.model_dump(mode="json")}
+    with atomic_write(output / "config.yaml") as unfinished:
+        unfinished.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
+def model_fields(settings: ModelSettings, defaults: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a model's configuration, from the weakest source to the strongest.
+
+    Args:
+        settings: Preset, and what the user sets.
+        defaults: What a command sets over the preset; a target compression among them yields where
+            the user decides the patches otherwise.
+    """
     fields = {k: v for k, v in PRESETS[settings.preset].items() if k != "genomic_vocab_size"}
-    fields |= _MODEL_DEFAULTS | settings.model
-    scorer = fields.get("boundary_scorer")
+    fields |= defaults | settings.model
     if "target_compression" not in settings.model and (
-        scorer == "fixed" or "merge_threshold" in settings.model
+        fields.get("boundary_scorer") == "fixed" or "merge_threshold" in settings.model
     ):
         fields["target_compression"] = None
+    return fields
+
+
+def _model_config(settings: RunSettings, data: RunData) -> HyenaGLTConfig:
+    fields = model_fields(settings, _MODEL_DEFAULTS)
     config = HyenaGLTConfig.for_tokenizer(data.tokenizer, **fields)
     limit = config.max_position_embeddings
     for dataset in (data.train, data.validation, data.test):
@@ -325,12 +357,6 @@ def _chosen(predictions: Predictions, truth: list[str], lengths: list[int]) -> l
     wrong = [r for r in short if truth[r] != predictions.names[r]]
     rows = rows[: _EXAMPLES - 1] + wrong[:1]
     return rows or short[:_EXAMPLES]
-
-
-def _write_settings(output: Path, settings: RunSettings, command: str) -> None:
-    tree = {"command": command, "version": __version__, **settings.model_dump(mode="json")}
-    with atomic_write(output / "config.yaml") as unfinished:
-        unfinished.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
 
 def _say_sizes(console: Console, data: RunData) -> None:

@@ -40,6 +40,13 @@ class Strand(StrEnum):
     auto = "auto"
 
 
+class Objective(StrEnum):
+    """What a language model learns to predict."""
+
+    clm = "clm"
+    mlm = "mlm"
+
+
 class Molecule(StrEnum):
     """What the letters are."""
 
@@ -149,6 +156,61 @@ def train(
 
 
 @app.command()
+def pretrain(
+    output: Annotated[
+        Path, typer.Option(help="Folder for model, metrics, log; must not exist but to resume.")
+    ],
+    fasta: Annotated[
+        list[str] | None, typer.Option(help="Genome: FASTA (.gz). May be repeated.")
+    ] = None,
+    objective: Annotated[
+        Objective | None,
+        typer.Option(
+            help="clm: predict each base from those before it (generation, scores). mlm: predict "
+            "hidden bases from both sides (features).  [default: clm]"
+        ),
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Model size: small, medium, large.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
+    window: Annotated[int | None, typer.Option(help="Bases per training window.")] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run in --output from its newest checkpoint."),
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of settings, e.g. the config.yaml of a run.")
+    ] = None,
+    settings: Annotated[list[str] | None, _SET] = None,
+) -> None:
+    """Pretrain a language model on a genome; score it on a tenth that is held out.
+
+    The score is bits per base, beside that of a Markov model on the same bases. Lower is better;
+    2 bits are chance.
+
+    [bold]Examples[/]
+
+        hyena-glt pretrain --fasta genome.fna.gz --output runs/genome
+
+        hyena-glt pretrain --output runs/genome --resume
+
+        hyena-glt pretrain --fasta chr1.fa.gz --fasta chr2.fa.gz --objective mlm
+        --set pretraining.repeat_weight=0.1 --output runs/features
+    """
+    from hyena_glt.cli.pretraining import resume_pretraining, run_pretraining
+    from hyena_glt.training.settings import load_pretraining_settings
+
+    flags = {
+        "pretraining.fasta": fasta, "pretraining.objective": objective and objective.value,
+        "pretraining.steps": steps, "pretraining.window": window, "preset": preset,
+    }  # fmt: skip
+    given = {name: value for name, value in flags.items() if value is not None}
+    if resume:
+        resume_pretraining(output, config, settings, given)
+    else:
+        run_pretraining(load_pretraining_settings(config, settings, given), output, _command())
+
+
+@app.command()
 def evaluate(
     model: Annotated[Path, typer.Option(help="Folder of a training.")],
     data: Annotated[Path, typer.Option("--test", help="Sequences with labels: CSV or TSV (.gz).")],
@@ -214,6 +276,104 @@ def inspect(
     from hyena_glt.cli.use import run_inspection
 
     run_inspection(sequence, model, boundaries, rows)
+
+
+@app.command()
+def generate(
+    model: Annotated[Path, typer.Option(help="Folder of a pretraining with --objective clm.")],
+    length: Annotated[int, typer.Option(help="New bases per sequence.")],
+    prompt: Annotated[
+        str,
+        typer.Option(
+            help="Letters to go on from, or the path of a FASTA file of them. Without it the "
+            "first base is drawn at random."
+        ),
+    ] = "",
+    n: Annotated[int, typer.Option("--n", help="Sequences per prompt.")] = 1,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Below 1, likely letters become likelier; above 1, less so. Else 1."),
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help="Draw from that many likeliest letters only.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(help="Draw from the likeliest letters that together have this probability."),
+    ] = None,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Take the likeliest letter each time; draw nothing.")
+    ] = False,
+    beams: Annotated[
+        int, typer.Option(help="More than 1: search for the likeliest sequences.")
+    ] = 1,
+    gc: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW-HIGH",
+            help="Fraction of G and C among the new bases of each sequence, e.g. 0.4-0.6.",
+        ),
+    ] = None,
+    orf: Annotated[
+        bool,
+        typer.Option("--orf", help="No stop codon in the frame of the sequence's first base."),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    output: Annotated[Path, typer.Option(help="FASTA file to write; - for the terminal.")] = Path(
+        "-"
+    ),
+) -> None:
+    """Generate sequences with a causal language model.
+
+    Each FASTA header gives log-likelihood (nats), bits per base and GC fraction of the new bases,
+    as the model sees them, whatever the sampling. N and special tokens are never generated.
+
+    [bold]Examples[/]
+
+        hyena-glt generate --model runs/ecoli --prompt ATGAAACGCATT --length 3000 --n 10
+
+        hyena-glt generate --model runs/ecoli --prompt ATG --length 297 --orf --gc 0.45-0.55
+
+        hyena-glt generate --model runs/ecoli --prompt starts.fa --length 500 --temperature 0.8
+        --top-p 0.95 --output new.fa.gz
+    """
+    from hyena_glt.cli.generation import run_generation
+
+    decoding = {
+        "temperature": temperature, "top_k": top_k, "top_p": top_p, "greedy": greedy,
+        "beams": beams, "seed": seed,
+    }  # fmt: skip
+    run_generation(model, prompt, length, n, gc, orf, output, decoding)
+
+
+@app.command()
+def score(
+    model: Annotated[Path, typer.Option(help="Folder of a pretraining.")],
+    fasta: Annotated[
+        Path, typer.Option(help="Sequences of any length: FASTA (.gz); - for standard input.")
+    ],
+    output: Annotated[Path, typer.Option(help="TSV file to write; - for the terminal.")] = Path(
+        "-"
+    ),
+    per_base: Annotated[
+        Path | None,
+        typer.Option(help="bedGraph file (.gz) to write: bits of each base, 0-based, half-open."),
+    ] = None,
+) -> None:
+    """Score sequences: log-likelihood (nats) and bits per base of each record.
+
+    2 bits per base are chance; the lower, the better the model knows the sequence. N is not
+    scored. The first base of a record counts 2 bits.
+
+    [bold]Examples[/]
+
+        hyena-glt score --model runs/ecoli --fasta genes.fa.gz --output scores.tsv
+
+        hyena-glt score --model runs/ecoli --fasta contigs.fa --per-base bits.bedgraph.gz
+    """
+    from hyena_glt.cli.generation import run_scoring
+
+    run_scoring(model, fasta, output, per_base)
 
 
 def _command() -> str:

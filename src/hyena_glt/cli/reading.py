@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hyena_glt.biology.alphabet import RNA, Alphabet
@@ -9,7 +10,7 @@ from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.loaders import split
 from hyena_glt.errors import AlphabetError, ConfigError, DataError
 from hyena_glt.io.fasta import read_labelled_fasta
-from hyena_glt.io.formats import detect_format
+from hyena_glt.io.formats import detect_format, read_sequences
 from hyena_glt.io.records import LabelledRecord, SequenceRecord
 from hyena_glt.io.tables import read_labelled_table
 from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
@@ -120,6 +121,29 @@ def check_letters(
             alphabet.check_letters(letters)
         except AlphabetError as error:
             raise AlphabetError(f"{record.id}: {error}", path=origin) from None
+
+
+def letters_or_file(text: str, name: str) -> tuple[list[SequenceRecord], str]:
+    """Read an argument that is either a sequence or the path of a file of sequences.
+
+    Args:
+        text: Letters, or a path; what has an ending or a slash is a path.
+        name: Name of a sequence given as letters.
+
+    Returns:
+        The sequences, and what to call their origin in a message.
+
+    Raises:
+        DataError: If the file cannot be read or breaks a rule.
+    """
+    path = Path(text)
+    try:
+        is_path = bool(path.suffix) or "/" in text or path.is_file()
+    except OSError:  # letters too long for the name of a file
+        is_path = False
+    if is_path:
+        return read_sequences(path), text
+    return [SequenceRecord(name, text)], f"the {name}"
 
 
 def _training_records(data: DataSettings) -> list[LabelledRecord]:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from hyena_glt.biology.alphabet import DNA
 from hyena_glt.cli.experiment import write_json
-from hyena_glt.cli.reading import check_letters
+from hyena_glt.cli.reading import check_letters, letters_or_file
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.errors import DataError
@@ -24,7 +24,6 @@ from hyena_glt.interpretability.patch_view import (
     render_position_table,
 )
 from hyena_glt.io.formats import read_sequences
-from hyena_glt.io.records import SequenceRecord
 from hyena_glt.io.tables import read_labelled_table
 from hyena_glt.training.evaluator import metrics_of
 
@@ -115,11 +114,7 @@ def run_inspection(sequence: str, model: Path | None, boundaries: str | None, ro
         rows: Rows of the position table.
     """
     console = Console()
-    path = Path(sequence)
-    if path.suffix or "/" in sequence or path.is_file():
-        records = read_sequences(path)
-    else:
-        records = [SequenceRecord("sequence", sequence)]
+    records, origin = letters_or_file(sequence, "sequence")
     merger: tuple[Any, Any] | None = None
     alphabet = DNA
     if boundaries is None:
@@ -128,7 +123,7 @@ def run_inspection(sequence: str, model: Path | None, boundaries: str | None, ro
         else:
             predictor = Predictor.from_pretrained(model)
             merger, alphabet = (predictor.model, predictor.tokenizer), predictor.tokenizer.alphabet
-    check_letters(records, alphabet, sequence if path.is_file() else "the sequence")
+    check_letters(records, alphabet, origin)
     for record in records:
         letters = record.sequence.upper()
         if merger is None:

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hyena_glt.data.collators import SequenceCollator as SequenceCollator
     from hyena_glt.data.datasets import GenomicDataset as GenomicDataset
+    from hyena_glt.data.genome import Genome as Genome
     from hyena_glt.data.loaders import create_genomic_dataloaders as create_genomic_dataloaders
+    from hyena_glt.data.windows import GenomeWindows as GenomeWindows
     from hyena_glt.tokenizers import DNATokenizer as DNATokenizer
     from hyena_glt.tokenizers import ProteinTokenizer as ProteinTokenizer
     from hyena_glt.tokenizers import RNATokenizer as RNATokenizer
 
 _HOME = {
     "DNATokenizer": "hyena_glt.tokenizers",
+    "Genome": "hyena_glt.data.genome",
+    "GenomeWindows": "hyena_glt.data.windows",
     "GenomicDataset": "hyena_glt.data.datasets",
     "ProteinTokenizer": "hyena_glt.tokenizers",
     "RNATokenizer": "hyena_glt.tokenizers",
@@ -24,6 +28,8 @@ _HOME = {
 }
 __all__ = [
     "DNATokenizer",
+    "Genome",
+    "GenomeWindows",
     "GenomicDataset",
     "ProteinTokenizer",
     "RNATokenizer",

@@ -1,1 +1,43 @@
-"""Use of trained models."""
+"""Use of trained models: predictions, new sequences, scores.
+
+Names load on first use, so that importing this package costs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hyena_glt.inference.generation import generate_sequences
+    from hyena_glt.inference.loading import load_language_model
+    from hyena_glt.inference.predictor import Predictor
+    from hyena_glt.inference.scoring import iter_log_likelihoods, score_sequence
+    from hyena_glt.inference.streamer import SequenceStreamer
+
+_HOME = {
+    "Predictor": "hyena_glt.inference.predictor",
+    "SequenceStreamer": "hyena_glt.inference.streamer",
+    "generate_sequences": "hyena_glt.inference.generation",
+    "iter_log_likelihoods": "hyena_glt.inference.scoring",
+    "load_language_model": "hyena_glt.inference.loading",
+    "score_sequence": "hyena_glt.inference.scoring",
+}
+
+__all__ = [
+    "Predictor",
+    "SequenceStreamer",
+    "generate_sequences",
+    "iter_log_likelihoods",
+    "load_language_model",
+    "score_sequence",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its home module on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

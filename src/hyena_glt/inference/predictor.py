@@ -3,7 +3,6 @@
 sequences -> token ids -> batches of similar length -> probabilities, in the order given
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,15 +15,15 @@ from transformers.modeling_utils import PreTrainedModel
 from hyena_glt.data.collators import SequenceCollator
 from hyena_glt.data.labels import Task
 from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.inference.loading import load_pair
 from hyena_glt.model import faces
+from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
 from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION
-from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
 from hyena_glt.training.evaluator import probabilities
 
-_FACES: dict[str, type[PreTrainedModel]] = {
+_FACES: dict[str, type[HyenaGLTPreTrainedModel]] = {
     "HyenaGLTForSequenceClassification": faces.HyenaGLTForSequenceClassification,
 }
-_TOKENIZERS = {kind.__name__: kind for kind in (DNATokenizer, RNATokenizer, ProteinTokenizer)}
 
 
 class Predictions(NamedTuple):
@@ -80,17 +79,7 @@ class Predictor:
         Raises:
             DataError: If the folder holds no such model.
         """
-        folder = Path(folder)
-        architecture = _read(folder / "config.json").get("architectures") or ["none"]
-        face = _FACES.get(architecture[0])
-        if face is None:
-            raise DataError(
-                f"holds {architecture[0]}, expected one of {', '.join(_FACES)}", path=folder
-            )
-        kind = _read(folder / "tokenizer_config.json").get("tokenizer_class", "none")
-        if kind not in _TOKENIZERS:
-            raise DataError(f"holds the tokenizer {kind}, which is not ours", path=folder)
-        return cls(face.from_pretrained(folder), _TOKENIZERS[kind].from_pretrained(folder))
+        return cls(*load_pair(folder, _FACES))
 
     @torch.no_grad()
     def predict(
@@ -137,18 +126,3 @@ def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     order = np.argsort(lengths, kind="stable").tolist()
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise DataError(
-            f"there is no {path.name} in it; expected the --output folder of a training",
-            path=path.parent,
-        ) from None
-    except ValueError:
-        raise DataError("is not valid JSON", path=path) from None
-    if not isinstance(tree, dict):
-        raise DataError("must hold a JSON object", path=path)
-    return tree

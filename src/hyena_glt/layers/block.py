@@ -73,7 +73,7 @@ class HyenaGLTBlock(nn.Module):
         """
         x = hidden_states
         x = x + self.dropout(self.operator(self.operator_norm(x), patch_mask))
-        return self._finish(x, memory)
+        return self.finish(x, memory)
 
     def extend(
         self,
@@ -98,9 +98,17 @@ class HyenaGLTBlock(nn.Module):
             mixed, state = self.operator.extend(normed, state, earlier)
         else:
             mixed, state = self.operator.extend(normed, state, tables)
-        return self._finish(x + mixed, memory), state
+        return self.finish(x + mixed, memory), state
 
-    def _finish(self, x: Tensor, memory: TokenMemory | None) -> Tensor:
+    def finish(
+        self, x: Float[Tensor, "b p e"], memory: TokenMemory | None
+    ) -> Float[Tensor, "b p e"]:
+        """Look down and apply the MLP: what a block does to every patch by itself.
+
+        Args:
+            x: Patches behind the operator.
+            memory: Their tokens; needed by a block that looks down.
+        """
         if self.bridge is not None and self.bridge_norm is not None and memory is not None:
             read, _ = self.bridge(self.bridge_norm(x).flatten(0, 1), memory)
             x = x + self.dropout(read.view_as(x))

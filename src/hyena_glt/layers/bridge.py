@@ -150,10 +150,22 @@ class CrossAttentionPositionBridge(nn.Module):
             over the window.
         """
         keys, values = self.patch_memory(patch_states)
-        totals = patches.mask.sum(dim=1, keepdim=True)
-        targets = torch.stack([patches.index + offset for offset in self._offsets()], dim=-1)
-        seen = (targets >= 0) & (targets < totals.unsqueeze(-1)) & patches.token_mask.unsqueeze(-1)
+        targets, seen = self.targets(patches)
         return self.read_patches(queries, keys, values, targets, seen)
+
+    def targets(
+        self, patches: Patches, columns: slice = slice(None)
+    ) -> tuple[Int[Tensor, "b l w"], Bool[Tensor, "b l w"]]:
+        """Numbers of the patches that tokens attend, and whether there is such a patch.
+
+        Args:
+            patches: Where the patches lie.
+            columns: Which tokens.
+        """
+        index, mask = patches.index[:, columns], patches.token_mask[:, columns]
+        totals = patches.mask.sum(dim=1).view(-1, 1, 1)
+        targets = torch.stack([index + offset for offset in self._offsets()], dim=-1)
+        return targets, (targets >= 0) & (targets < totals) & mask.unsqueeze(-1)
 
     def patch_memory(
         self, patch_states: Float[Tensor, "b p e"]

@@ -14,8 +14,10 @@ Source: hash n-gram embeddings of BLT, Pagnoni et al. 2024, arXiv:2412.09871, se
 exact tables are ours.
 """
 
+from collections.abc import Iterable, Iterator
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hyena_glt.config import NUM_SPECIAL_TOKENS, HyenaGLTConfig
@@ -35,35 +37,15 @@ class NgramEmbedding(nn.Module):
         super().__init__()
         assert config.local_hidden_size is not None
         assert config.ngram_sizes is not None
-        self.first_letter = NUM_SPECIAL_TOKENS
-        self.first_kmer = NUM_SPECIAL_TOKENS + config.num_letters
-        self.alphabet = config.alphabet_size
-        self.kmer = config.kmer_size
-        self.overlapping = config.overlapping_kmers
+        self.config = config
+        self.base = config.alphabet_size
+        if config.kmer_size > 1 and not config.overlapping_kmers:
+            self.base **= config.kmer_size
         self.spans = [size // config.bases_per_token for size in config.ngram_sizes]
         self.tables = nn.ModuleList(
-            nn.Embedding(self.alphabet**size + 1, config.local_hidden_size, padding_idx=0)
+            nn.Embedding(config.alphabet_size**size + 1, config.local_hidden_size, padding_idx=0)
             for size in config.ngram_sizes
         )
-
-    def codes(self, input_ids: Int[Tensor, "b l"]) -> Int[Tensor, "b l"]:
-        """Number of each token's canonical letters among all of their length; -1 if it has none.
-
-        Args:
-            input_ids: Token ids.
-        """
-        if self.kmer == 1:
-            code = input_ids - self.first_letter
-            return torch.where((code >= 0) & (code < self.alphabet), code, -1)
-        code = input_ids - self.first_kmer
-        code = torch.where((code >= 0) & (code < self.alphabet**self.kmer), code, -1)
-        if not self.overlapping:
-            return code
-        # An overlapping k-mer stands for its first letter; so does a lone letter.
-        letter = input_ids - self.first_letter
-        lone = (letter >= 0) & (letter < self.alphabet)
-        first = torch.where(code >= 0, code // self.alphabet ** (self.kmer - 1), -1)
-        return torch.where(lone, letter, first)
 
     def forward(self, input_ids: Int[Tensor, "b l"]) -> Float[Tensor, "b l d"]:
         """Look up the n-grams of every token.
@@ -71,19 +53,57 @@ class NgramEmbedding(nn.Module):
         Args:
             input_ids: Token ids of aligned rows.
         """
-        code = self.codes(input_ids)
-        base = self.alphabet if self.kmer == 1 or self.overlapping else self.alphabet**self.kmer
+        code = letter_codes(input_ids, self.config)
         first = self.tables[0]
         assert isinstance(first, nn.Embedding)
         total = first.weight.new_zeros(*code.shape, first.embedding_dim)
-        number, whole = code.clamp(min=0), code >= 0
-        power, reached = base, 1
-        for span, table in sorted(zip(self.spans, self.tables, strict=True), key=lambda p: p[0]):
-            while reached < span:
-                earlier = torch.full_like(code, -1)
-                earlier[:, reached:] = code[:, :-reached]
-                number = number + power * earlier.clamp(min=0)
-                whole = whole & (earlier >= 0)
-                power, reached = power * base, reached + 1
-            total = total + table(torch.where(whole, number + 1, 0))
+        tables = dict(zip(self.spans, self.tables, strict=True))
+        for span, number, whole in ngram_numbers(code, self.base, sorted(self.spans)):
+            total = total + tables[span](torch.where(whole, number + 1, 0))
         return total / len(self.tables) ** 0.5
+
+
+def letter_codes(input_ids: Int[Tensor, "b l"], config: HyenaGLTConfig) -> Int[Tensor, "b l"]:
+    """Number of each token's canonical letters among all of their length; -1 if it has none.
+
+    Args:
+        input_ids: Token ids.
+        config: Uses the vocabulary's layout.
+    """
+    alphabet, kmer = config.alphabet_size, config.kmer_size
+    letter = input_ids - NUM_SPECIAL_TOKENS
+    is_letter = (letter >= 0) & (letter < alphabet)
+    if kmer == 1:
+        return torch.where(is_letter, letter, -1)
+    code = input_ids - NUM_SPECIAL_TOKENS - config.num_letters
+    code = torch.where((code >= 0) & (code < alphabet**kmer), code, -1)
+    if not config.overlapping_kmers:
+        return code
+    # An overlapping k-mer stands for its first letter; so does a lone letter.
+    first = torch.where(code >= 0, code // alphabet ** (kmer - 1), -1)
+    return torch.where(is_letter, letter, first)
+
+
+def ngram_numbers(
+    code: Int[Tensor, "b l"], base: int, spans: Iterable[int]
+) -> Iterator[tuple[int, Int[Tensor, "b l"], Bool[Tensor, "b l"]]]:
+    """Number the n-grams that end with each token.
+
+    Args:
+        code: Number of each token, in [0, base); -1 if it has none.
+        base: Different tokens.
+        spans: Tokens per n-gram, rising.
+
+    Yields:
+        The span, the n-gram's number in [0, base**span), and True where all of its tokens exist.
+    """
+    number, whole = code.clamp(min=0), code >= 0
+    power, reached = base, 1
+    for span in spans:
+        while reached < span:
+            earlier = torch.full_like(code, -1)
+            earlier[:, reached:] = code[:, :-reached]
+            number = number + power * earlier.clamp(min=0)
+            whole = whole & (earlier >= 0)
+            power, reached = power * base, reached + 1
+        yield span, number, whole

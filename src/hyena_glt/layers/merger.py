@@ -98,7 +98,7 @@ class AdaptiveTokenMerger(nn.Module):
         self.scorer = config.boundary_scorer
         width = config.local_hidden_size
         self.entropy_head = (
-            nn.Linear(width, config.genomic_vocab_size, bias=False)
+            nn.Linear(width, _predicted_tokens(config), bias=False)
             if "entropy" in self.scorer
             else None
         )
@@ -146,7 +146,6 @@ class AdaptiveTokenMerger(nn.Module):
             ConfigError: If the scorer is ``track`` and no scores are given.
             DataError: If ``patch_starts`` leaves out column 0.
         """
-        config = self.config
         scores, uncertainty, loss = self._score(
             hidden_states, predictive, input_ids, token_mask, position, boundary_scores
         )
@@ -154,22 +153,15 @@ class AdaptiveTokenMerger(nn.Module):
             if not bool(patch_starts[:, 0].all()):
                 raise DataError("patch_starts: the first token of every sequence starts a patch")
             starts = patch_starts & token_mask
-        elif self.scorer == "fixed":
-            starts = self._strided(token_mask)
         else:
-            threshold = self._current_threshold(scores, token_mask)
-            starts = greedy_starts(
-                scores > threshold,
-                token_mask,
-                min_size=config.min_patch_size,
-                max_size=config.max_patch_tokens,
-            )
+            self._first_threshold(scores, token_mask)
+            starts = self.starts(scores, token_mask)
         patches = patches_from_starts(starts, token_mask)
-        if self.scorer == "fixed" or patch_starts is not None:
+        if patch_starts is not None:
             probability = starts.to(scores.dtype)
         else:
-            probability = self.probability(scores)
-            if self.training:
+            probability = self.probability(scores, starts)
+            if self.training and self.scorer != "fixed":
                 self._follow(scores.detach(), patches, input_ids)
         return Merging(patches, scores, probability, uncertainty, loss)
 
@@ -237,13 +229,52 @@ class AdaptiveTokenMerger(nn.Module):
             score = self._difference(hidden_states, torch.cat([key[:, :1], key[:, :-1]], dim=1))
         return score, uncertainty, loss
 
-    def probability(self, scores: Float[Tensor, "b l"]) -> Float[Tensor, "b l"]:
+    def starts(
+        self, scores: Float[Tensor, "b l"], token_mask: Bool[Tensor, "b l"]
+    ) -> Bool[Tensor, "b l"]:
+        """Choose patch starts by the threshold as it is.
+
+        Args:
+            scores: Scores of patch starts.
+            token_mask: True on tokens.
+        """
+        if self.scorer == "fixed":
+            column = torch.arange(token_mask.shape[1], device=token_mask.device)
+            return (column % self.stride == 0) & token_mask
+        return greedy_starts(
+            scores > self.threshold,
+            token_mask,
+            min_size=self.config.min_patch_size,
+            max_size=self.config.max_patch_tokens,
+        )
+
+    def probability(
+        self, scores: Float[Tensor, "b l"], starts: Bool[Tensor, "b l"]
+    ) -> Float[Tensor, "b l"]:
         """Probability that a patch starts, by the distance of the score from the threshold.
 
         Args:
             scores: Scores of patch starts.
+            starts: Where patches start; the ``fixed`` scorer is sure of it.
         """
+        if self.scorer == "fixed":
+            return starts.to(scores.dtype)
         return torch.sigmoid((scores - self.threshold.clone()) / self.score_scale.clone())
+
+    def scores(
+        self, hidden_states: Tensor, predictive: Tensor, input_ids: Tensor, token_mask: Tensor,
+        position: Tensor,
+    ) -> Float[Tensor, "b l"]:  # fmt: skip
+        """Score patch starts; the arguments are those of :meth:`forward`.
+
+        Args:
+            hidden_states: Output of the local encoder.
+            predictive: States that know nothing of later tokens.
+            input_ids: Token ids of aligned rows.
+            token_mask: True on tokens.
+            position: Position of each token.
+        """
+        return self._score(hidden_states, predictive, input_ids, token_mask, position, None)[0]
 
     def _surprise(self, uncertainty: Tensor, earlier: Tensor) -> Tensor:
         """Score by the entropy before each token, and before the token before it."""
@@ -263,10 +294,6 @@ class AdaptiveTokenMerger(nn.Module):
         if config.target_compression is None:
             return config.max_patch_tokens
         return max(1, round(config.target_compression / config.bases_per_token))
-
-    def _strided(self, token_mask: Tensor) -> Tensor:
-        column = torch.arange(token_mask.shape[1], device=token_mask.device)
-        return (column % self.stride == 0) & token_mask
 
     def initial_state(self, rows: int) -> MergerState:
         """The state before the first token.
@@ -327,23 +354,16 @@ class AdaptiveTokenMerger(nn.Module):
         if self.scorer == "fixed":
             seen = state.since.unsqueeze(1) + torch.arange(length, device=score.device)
             starts = seen % self.stride == 0
-            probability = starts.float()
         else:
             sizes = {"min_size": config.min_patch_size, "max_size": config.max_patch_tokens}
             starts = continued_starts(score > self.threshold, state.since, **sizes)
-            probability = self.probability(score)
-        return (
-            starts,
-            probability,
-            MergerState(tokens_since(starts, state.since)[:, -1] + 1, entropies, key),
-        )
+        since = tokens_since(starts, state.since)[:, -1] + 1
+        return starts, self.probability(score, starts), MergerState(since, entropies, key)
 
-    def _current_threshold(self, scores: Tensor, token_mask: Tensor) -> Tensor:
-        """The frozen threshold; in the first training step, the quantile of the step itself."""
-        if self.config.target_compression is None or not self.training or int(self.updates) > 0:
-            return self.threshold
-        self.threshold.copy_(self._quantile(scores.detach()[token_mask]))
-        return self.threshold
+    def _first_threshold(self, scores: Tensor, token_mask: Tensor) -> None:
+        """In the first training step, take the quantile of the step itself."""
+        if self.follows_a_target and self.training and int(self.updates) == 0:
+            self.threshold.copy_(self._quantile(scores.detach()[token_mask]))
 
     def _quantile(self, values: Tensor) -> Tensor:
         share = torch.sigmoid(self.candidate_logit)
@@ -376,7 +396,9 @@ def next_token_loss(
         input_ids: Token ids of aligned rows.
         token_mask: True on tokens.
     """
-    targets = input_ids[:, 1:].masked_fill(~token_mask[:, 1:], -100)
+    # What the vocabulary's layout does not name counts as one token, the last.
+    targets = input_ids[:, 1:].clamp(max=logits.shape[-1] - 1)
+    targets = targets.masked_fill(~token_mask[:, 1:], -100)
     if not bool((targets >= 0).any()):
         return logits.float().sum() * 0.0
     return F.cross_entropy(logits[:, :-1].float().transpose(1, 2), targets, ignore_index=-100)
@@ -392,6 +414,16 @@ def nucleotides_of(input_ids: Int[Tensor, "b l"], config: HyenaGLTConfig) -> Int
     is_letter = (input_ids >= NUM_SPECIAL_TOKENS) | (input_ids == N_TOKEN_ID)
     is_kmer = input_ids >= NUM_SPECIAL_TOKENS + config.num_letters
     return torch.where(is_kmer, config.bases_per_token, is_letter.long())
+
+
+def _predicted_tokens(config: HyenaGLTConfig) -> int:
+    """Tokens that the entropy head tells apart: those of the layout, and one for all others.
+
+    A vocabulary is often capped far above the tokens in use, and the head runs on every base.
+    """
+    kmers = config.alphabet_size**config.kmer_size if config.kmer_size > 1 else 0
+    used = NUM_SPECIAL_TOKENS + config.num_letters + kmers
+    return min(config.genomic_vocab_size, used + 1)
 
 
 def _delay(values: Tensor) -> Tensor:

@@ -124,18 +124,30 @@ class BLTPositionManager(nn.Module):
             patches: Where the patches lie.
             position: Position of each token.
         """
-        column, since, length, total = self._measures(patches)
         if self.causal:
+            _, since, _, _ = self._measures(patches)
             previous = (patches.index - 1).clamp(min=0)
             before = patches.length.gather(1, previous) * (patches.index > 0)
             return self.encode_causal_queries(position, since, before)
+        return self.encode_queries_at(patches)
+
+    def encode_queries_at(
+        self, patches: Patches, columns: slice = slice(None)
+    ) -> Float[Tensor, "b l d"]:
+        """Encode what a two-sided model knows of some tokens' places in their patches.
+
+        Args:
+            patches: Where the patches lie.
+            columns: Which tokens.
+        """
+        column, since, length, total = self._measures(patches, columns)
         fractions = [
             column / total,
             since / (length - 1).clamp(min=1),
             length / total,
             length / float(self.longest_patch),
         ]
-        return self.query_encoding(position * self.bases_per_token, fractions)
+        return self.query_encoding(column[:1] * self.bases_per_token, fractions)
 
     def encode_causal_queries(
         self,
@@ -181,12 +193,15 @@ class BLTPositionManager(nn.Module):
         """
         return self.patch_encoding(first * self.bases_per_token, [length / self.longest_patch])
 
-    def _measures(self, patches: Patches) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _measures(
+        self, patches: Patches, columns: slice = slice(None)
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Column, tokens since the patch's start, patch length, sequence length of each token."""
-        rows, columns = patches.index.shape
-        column = torch.arange(columns, device=patches.index.device).expand(rows, columns)
-        since = (column - patches.first.gather(1, patches.index)) * patches.token_mask
-        length = patches.length.gather(1, patches.index)
+        index, mask = patches.index[:, columns], patches.token_mask[:, columns]
+        every = torch.arange(patches.index.shape[1], device=index.device)
+        column = every[columns].expand_as(index)
+        since = (column - patches.first.gather(1, index)) * mask
+        length = patches.length.gather(1, index)
         return column, since, length, patches.token_mask.sum(dim=1, keepdim=True)
 
 

@@ -1,6 +1,7 @@
 """The model and its Hugging Face faces; read :mod:`hyena_glt.model.hyena_glt` first."""
 
 from hyena_glt.model.auto import register_auto_classes
+from hyena_glt.model.cache import HyenaGLTCache
 from hyena_glt.model.faces import (
     HyenaGLTForCausalLM,
     HyenaGLTForMaskedLM,
@@ -14,6 +15,7 @@ register_auto_classes()
 
 __all__ = [
     "HyenaGLT",
+    "HyenaGLTCache",
     "HyenaGLTForCausalLM",
     "HyenaGLTForMaskedLM",
     "HyenaGLTForSequenceClassification",

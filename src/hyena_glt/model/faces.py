@@ -26,6 +26,7 @@ from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
 from hyena_glt.ops.layout import from_aligned, mirrored
 from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
 from hyena_glt.tasks.losses import causal_loss, sequence_loss, token_loss
+from hyena_glt.tasks.readout import KmerReadout
 
 # Arguments of ``encode`` that say something of one strand only.
 _OF_ONE_STRAND = ("inputs_embeds", "boundary_scores", "patch_starts")
@@ -102,6 +103,15 @@ class HyenaGLTForSequenceClassification(_Face):
             config.head_dropout,
             keep_position=config.reverse_complement != "average",
         )
+        self.kmer_readout = (
+            KmerReadout(
+                config, config.num_labels, keep_position=config.reverse_complement != "average"
+            )
+            if config.kmer_readout
+            else None
+        )
+        # Set by a training, which knows the number of sequences.
+        self.readout_penalty = 0.0
         self.post_init()
 
     def forward(
@@ -117,12 +127,32 @@ class HyenaGLTForSequenceClassification(_Face):
         """
         flags = _split(options)
         encoding = self._encode(input_ids, options)
-        logits = self.model.classify(self.classifier, encoding)
+        parts = self._parts(encoding)
         other = self._other_strand(encoding)
         if other is not None:
-            logits = (logits + self.model.classify(self.classifier, other)) / 2
-        loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
+            parts = [(a + b) / 2 for a, b in zip(parts, self._parts(other), strict=True)]
+        logits = sum(parts[1:], parts[0]) / len(parts)
+        loss = None if labels is None else self._loss(parts, logits, labels)
         return self._output(encoding, logits, loss, flags)
+
+    def _parts(self, encoding: Encoding) -> list[Tensor]:
+        """Predictions of the network and of the k-mer readout."""
+        deep = self.model.classify(self.classifier, encoding)
+        if self.kmer_readout is None:
+            return [deep]
+        linear = self.kmer_readout(encoding.input_ids, encoding.layout.mask)
+        return [deep, linear * self.classifier.scale + self.classifier.shift]
+
+    def _loss(self, parts: list[Tensor], logits: Tensor, labels: Tensor) -> Tensor:
+        """Loss of the mean prediction; in training every part learns from a loss of its own."""
+        kind = self.config.problem_type
+        loss = sequence_loss(logits, labels, kind)
+        if self.kmer_readout is None or not self.training:
+            return loss
+        own = [sequence_loss(part, labels, kind) for part in parts]
+        penalty = self.readout_penalty * self.kmer_readout.weight.square().sum()
+        gradient = sum(own[1:], own[0]) + penalty
+        return loss.detach() + (gradient - gradient.detach())
 
 
 class _TokenFace(_Face):

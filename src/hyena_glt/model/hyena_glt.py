@@ -38,6 +38,7 @@ from hyena_glt.layers.embedding import NgramEmbedding
 from hyena_glt.layers.hyena import Evaluation, HyenaOperator
 from hyena_glt.layers.merger import AdaptiveTokenMerger, Merging, nucleotides_of
 from hyena_glt.layers.positions import BLTPositionManager
+from hyena_glt.model.blocked import BlockedPass
 from hyena_glt.model.cache import HyenaGLTCache
 from hyena_glt.model.generation import StreamedGeneration
 from hyena_glt.model.modes import inference_mode_of
@@ -266,12 +267,7 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         mask = self._checked_mask(input_ids, attention_mask)
         layout = aligned_layout(mask, segment_ids)
         ids = to_aligned(input_ids, layout, fill=self.config.pad_token_id or 0)
-        if ids.shape[1] > self.config.max_position_embeddings:
-            raise DataError(
-                f"input_ids: a sequence of {ids.shape[1]} tokens is longer than "
-                f"max_position_embeddings={self.config.max_position_embeddings}; raise it or "
-                "truncate"
-            )
+        self._check_length(ids.shape[1])
         optional = (inputs_embeds, boundary_scores, patch_starts)
         embeds, scores, starts = (
             None if value is None else to_aligned(value, layout) for value in optional
@@ -305,7 +301,9 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             patches, position
         ).to(hidden.dtype)
         read, patch_to_token = self.bridge.decode_patch_to_byte(
-            self._smooth(x, merging), queries, patches
+            self.smooth(x, merging.probability.gather(1, patches.first), patches.mask),
+            queries,
+            patches,
         )
         hidden = hidden + read * _confidence(merging).to(read.dtype)
         for layer in self.local_decoder:
@@ -423,7 +421,8 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
     def stream(self, input_ids: Tensor, block_size: int = 8192) -> Iterator[tuple[int, Tensor]]:
         """Hidden states of one sequence of any length, block after block.
 
-        Memory does not grow with the sequence, and the result is that of one forward pass.
+        The result is that of one forward pass.  Memory is that of a block in a causal model, and
+        of the patches in a two-sided one.
 
         Args:
             input_ids: (1, l) or (l,) token ids.
@@ -433,7 +432,7 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             First token of the block, 0-based, and its hidden states (1, n, e).
 
         Raises:
-            ConfigError: If the model is two-sided.
+            ConfigError: If the merger needs scores from the caller.
             DataError: If the shape is another, or the sequence is longer than
                 ``max_position_embeddings``.
         """
@@ -442,8 +441,20 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             raise DataError(
                 f"input_ids: expected one sequence, shape (1, length), got {tuple(input_ids.shape)}"
             )
-        with torch.no_grad(), inference_mode_of(self):
-            yield from stream_blocks(self, ids, block_size)
+        self._checked_mask(ids, None)
+        self._check_length(ids.shape[1])
+        blocks = iter(
+            stream_blocks(self, ids, block_size)
+            if self.config.causal
+            else BlockedPass(self, ids, block_size)
+        )
+        while True:
+            # Between two blocks the caller's modes are the caller's.
+            with torch.no_grad(), inference_mode_of(self):
+                block = next(blocks, None)
+            if block is None:
+                return
+            yield block
 
     def evaluation_plan(self, length: int) -> list[LayerPlan]:
         """How the convolution of each layer is evaluated on a sequence of a given length.
@@ -485,6 +496,14 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         for module in self.modules():
             if isinstance(module, HyenaOperator):
                 module.forced = evaluation
+
+    def _check_length(self, length: int) -> None:
+        if length > self.config.max_position_embeddings:
+            raise DataError(
+                f"input_ids: a sequence of {length} tokens is longer than "
+                f"max_position_embeddings={self.config.max_position_embeddings}; raise it or "
+                "truncate"
+            )
 
     def _checked_mask(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         if input_ids.dim() != 2 or input_ids.numel() == 0:
@@ -549,14 +568,20 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         plain: Tensor = layer(x, *args)
         return plain
 
-    def _smooth(self, x: Tensor, merging: Merging) -> Tensor:
-        """Average each patch with those before it, the more the less sure its start is."""
-        patches = merging.patches
-        weight = merging.probability.gather(1, patches.first).clamp(1e-4, 1 - 1e-4)
-        # The first patch of a row has nothing before it; absent patches keep the average.
+    def smooth(self, x: Tensor, probability: Tensor, patch_mask: Tensor | None = None) -> Tensor:
+        """Average each patch with those before it, the more the less sure its start is.
+
+        Args:
+            x: (r, p, e) patches.
+            probability: (r, p) probability of each patch's start.
+            patch_mask: (r, p), True on patches that exist; the others keep the average.
+        """
+        weight = probability.clamp(1e-4, 1 - 1e-4)
+        # The first patch of a row has nothing before it.
         first = torch.zeros_like(weight)
         first[:, 0] = 1.0
-        weight = torch.where(first.bool(), first, weight * patches.mask)
+        present = weight if patch_mask is None else weight * patch_mask
+        weight = torch.where(first.bool(), first, present)
         return moving_average(x, weight.to(x.dtype))
 
     def _compression(self, encoding: Encoding) -> Tensor:

@@ -13,8 +13,9 @@ from transformers.modeling_utils import PreTrainedModel
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import ConfigError
 from hyena_glt.layers.positions import SegmentAwarePositionalEncoding
+from hyena_glt.tasks.readout import KmerReadout
 
-_HEADS = ("classifier.", "token_classifier.")
+_HEADS = ("classifier.", "token_classifier.", "kmer_readout.")
 
 
 @contextmanager
@@ -58,6 +59,9 @@ class HyenaGLTPreTrainedModel(PreTrainedModel):
             init.normal_(module.weight, std=0.02 if module.padding_idx is None else 0.2)
             if module.padding_idx is not None:
                 init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, KmerReadout):
+            init.zeros_(module.weight)
+            init.zeros_(module.bias)
         elif isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
             init.zeros_(module.bias)

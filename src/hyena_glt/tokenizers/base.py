@@ -98,6 +98,7 @@ class KmerTokenizer(PreTrainedTokenizer):
     Attributes:
         kmer_size: As above.
         stride: As above, never None.
+        reserved_size: ``vocab_size`` as given: ids below it that have no token decode as ``[UNK]``.
     """
 
     alphabet: ClassVar[Alphabet]
@@ -133,6 +134,7 @@ class KmerTokenizer(PreTrainedTokenizer):
                 "kmer_size"
             )
         self.kmer_size = kmer_size
+        self.reserved_size = vocab_size
         self.stride = stride or kmer_size
         self.ambiguous = ambiguous
         self.include_special_tokens = include_special_tokens
@@ -208,9 +210,15 @@ class KmerTokenizer(PreTrainedTokenizer):
         return self._id_of_token.get(token, UNK_ID)
 
     def _convert_id_to_token(self, index: int) -> str:
-        if not 0 <= index < self.vocab_size:
-            raise ValueError(f"token id {index} is outside the vocabulary of {len(self)} tokens")
-        return self._codec.tokens[index]
+        if 0 <= index < self.vocab_size:
+            return self._codec.tokens[index]
+        if self.vocab_size <= index < self.reserved_size:
+            # A model made for the cap may predict what no token has.
+            return self._codec.tokens[UNK_ID]
+        raise ValueError(
+            f"token id {index} is outside the vocabulary of {len(self)} tokens (vocab_size allows "
+            f"{self.reserved_size})"
+        )
 
     def _sequence_ids(self, sequence: str, *, split: bool) -> NDArray[np.int64]:
         """Turn one text into ids; split says to read the special tokens in it letter by letter."""

@@ -6,10 +6,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from hyena_glt.training.settings import TrainingSettings
+from hyena_glt.training.settings import OptimizerSettings
 
 
-def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+def make_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
     """AdamW with weight decay on weight matrices only.
 
     Filters, scorers, norms, biases and embedding tables are not decayed: their zero means
@@ -31,7 +31,7 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
+def learning_rate(step: int, total: int, settings: OptimizerSettings) -> float:
     """Learning rate of a step: a linear warm-up, then half a cosine down.
 
     Args:

@@ -1,7 +1,7 @@
 """Train a model on loaders: the loop, from the first batch to the best weights.
 
-Reading order: ``settings`` says what can be set, ``optimization`` how weights move, **this file**
-runs the steps, ``evaluator`` scores, ``run_log`` remembers.
+Reading order: ``settings`` says what can be set, ``optimization`` how weights move, ``step`` moves
+them once, **this file** runs the epochs, ``evaluator`` scores, ``run_log`` remembers.
 """
 
 import copy
@@ -27,14 +27,14 @@ from hyena_glt.model.faces import (
     HyenaGLTForSequenceClassification,
     HyenaGLTForTokenClassification,
 )
-from hyena_glt.model.hyena_glt import reverse_complement_ids, trunk_of
+from hyena_glt.model.hyena_glt import reverse_complement_ids
 from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from hyena_glt.training.evaluator import Evaluation, evaluate
-from hyena_glt.training.optimization import WeightAverage, learning_rate, make_optimizer
-from hyena_glt.training.precision import autocast
+from hyena_glt.training.optimization import WeightAverage, make_optimizer
 from hyena_glt.training.progress import TrainingProgress
 from hyena_glt.training.run_log import RunLog
 from hyena_glt.training.settings import TrainingSettings
+from hyena_glt.training.step import calibrated, on_device, seeded, state_of, training_step
 
 _FACES: dict[str, type[PreTrainedModel]] = {
     "classification": HyenaGLTForSequenceClassification,
@@ -50,6 +50,7 @@ _PROBLEM_TYPES: dict[str, Any] = {
 # Labels that would have to be turned with the tokens.
 _OF_ONE_STRAND = {"token_classification", "language_modeling"}
 _CALIBRATION_BATCHES = 16
+_READOUT_PENALTY = 30.0
 # What decides which epoch was best; larger is better.  AUROC needs no threshold, so on a small
 # validation set it is less noisy than MCC, and it is blind to overconfidence, unlike the loss.
 _HEADLINE = {
@@ -141,7 +142,7 @@ class EnhancedTrainingPipeline:
             raise ConfigError(
                 f"training.strand=both is for labels of whole sequences; {self.task} needs forward"
             )
-        with _seeded(self.settings.seed), self._warnings_as_notes():
+        with seeded(self.settings.seed), self._warnings_as_notes():
             if self.model is None:
                 self.model = self._new_model(dataset)
             self.model.to(self.device)  # type: ignore[arg-type]
@@ -178,7 +179,11 @@ class EnhancedTrainingPipeline:
         if self.settings.strand == "both":
             config.reverse_complement = "average"
         config.validate()
-        return _FACES[self.task](config)
+        model = _FACES[self.task](config)
+        if isinstance(model, HyenaGLTForSequenceClassification):
+            # As strong as C = 0.03 of a logistic regression on as many sequences.
+            model.readout_penalty = _READOUT_PENALTY / len(dataset)
+        return model
 
     def _scale_targets(self, dataset: GenomicDataset) -> None:
         """Let the head start at the mean and the spread of the training values."""
@@ -203,7 +208,7 @@ class EnhancedTrainingPipeline:
         epochs = settings.epochs(len(train_loader))
         total = epochs * len(train_loader)
         best: tuple[float, float] | None = None
-        best_epoch, best_validation, best_state = 0, None, self._state()
+        best_epoch, best_validation, best_state = 0, None, state_of(self.model)
         start, step = len(log.events) and log.events[-1]["seconds"], 0
         with TrainingProgress(total, enabled=self.progress) as bar:
             for epoch in range(1, epochs + 1):
@@ -214,13 +219,16 @@ class EnhancedTrainingPipeline:
                     if average is not None:
                         average.update()
                     step += 1
-                with average or nullcontext(), self._calibrated(train_loader):
+                with (
+                    average or nullcontext(),
+                    calibrated(self.model, islice(train_loader, _CALIBRATION_BATCHES)),
+                ):
                     validation = None if val_loader is None else self.evaluate(val_loader)
                     score = self._score(validation)
                     better = best is None or score >= best
                     if better:
                         best, best_epoch, best_validation = score, epoch, validation
-                        best_state = self._state()
+                        best_state = state_of(self.model)
                         if checkpoint is not None:
                             self.model.save_pretrained(checkpoint)
                 self._report(epoch, step, validation, better, bar)
@@ -245,52 +253,19 @@ class EnhancedTrainingPipeline:
         bar: TrainingProgress,
     ) -> None:
         assert self.model is not None
-        settings = self.settings
-        inputs = {name: value.to(self.device) for name, value in batch.items()}
-        if settings.strand == "both":
+        inputs = on_device(batch, self.device)
+        if self.settings.strand == "both":
             inputs["input_ids"] = self._random_strands(inputs)
-        rate = learning_rate(step, total, settings)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        with autocast(settings.precision, self.device):
-            output = self.model(**inputs)
-        loss, compression = output.loss.item(), output.compression_ratio.item()
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"step {step + 1}: the loss is {loss}; lower "
-                f"training.learning_rate (now {settings.learning_rate:g}) or look at the data"
-            )
-        optimizer.zero_grad()
-        output.loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
-        optimizer.step()
-        self.log.write(
-            "step", step=step + 1, epoch=epoch,
-            loss=loss, learning_rate=rate, grad_norm=float(norm), compression_ratio=compression,
-        )  # fmt: skip
-        bar.step(loss, compression)
+        figures = training_step(
+            self.model, inputs, optimizer, step=step, total=total, settings=self.settings
+        )
+        self.log.write("step", step=step + 1, epoch=epoch, **figures._asdict())
+        bar.step(figures.loss, figures.compression_ratio)
 
     def _random_strands(self, inputs: dict[str, Tensor]) -> Tensor:
         ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()
         flip = torch.rand(len(ids), device=ids.device) < 0.5
         return torch.where(flip.unsqueeze(1), reverse_complement_ids(ids, mask), ids)
-
-    @contextmanager
-    def _calibrated(self, loader: DataLoader[Any]) -> Iterator[None]:
-        """Settle the merger's threshold for the weights of the moment; training's comes back."""
-        assert self.model is not None
-        trunk = trunk_of(self.model)
-        threshold = trunk.initial_merger.threshold
-        followed = threshold.clone()
-        batches = (
-            {name: value.to(self.device) for name, value in batch.items()}
-            for batch in islice(loader, _CALIBRATION_BATCHES)
-        )
-        trunk.calibrate_compression(batches)
-        try:
-            yield
-        finally:
-            threshold.copy_(followed)
 
     def _score(self, validation: Evaluation | None) -> tuple[float, float]:
         """Larger is better: the task's headline metric, ties broken by the loss."""
@@ -331,10 +306,6 @@ class EnhancedTrainingPipeline:
         for text in dict.fromkeys(str(entry.message) for entry in caught):
             self._note(f"warning: {text}")
 
-    def _state(self) -> dict[str, Tensor]:
-        assert self.model is not None
-        return {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-
 
 def _set_epoch(loader: DataLoader[Any], epoch: int) -> None:
     """Tell the loader's sampler the epoch, which with the seed decides the order."""
@@ -342,12 +313,3 @@ def _set_epoch(loader: DataLoader[Any], epoch: int) -> None:
         set_epoch = getattr(sampler, "set_epoch", None)
         if set_epoch is not None:
             set_epoch(epoch)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed torch inside, and leave the caller's random state as it was."""
-    devices = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hyena_glt.io.atomic import atomic_write
+
 
 class RunLog:
     """Append events to a JSONL file, and keep them in memory.
@@ -22,6 +24,7 @@ class RunLog:
     def __init__(self, path: Path | None = None) -> None:
         self.events: list[dict[str, Any]] = []
         self.start = time.perf_counter()
+        self._path = path
         self._file = None if path is None else path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Self:
@@ -51,6 +54,33 @@ class RunLog:
         if self._file is not None:
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
+
+    def go_back(self, step: int, seconds: float) -> None:
+        """Drop all that happened after a step, and read the clock as it stood then.
+
+        For a training that goes on from a checkpoint: it will write these events again.
+
+        Args:
+            step: Last step, from 1, whose events are kept; 0 keeps those without a step.
+            seconds: Time that had passed.
+        """
+        self.start = time.perf_counter() - seconds
+        if self._path is None or self._file is None:
+            self.events = [event for event in self.events if event.get("step", 0) <= step]
+            return
+        self._file.close()
+        self.events = []
+        for line in self._path.read_text(encoding="utf-8").splitlines():
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:  # cut short when the run died
+                continue
+            if event.get("step", 0) <= step:
+                self.events.append(event)
+        with atomic_write(self._path) as unfinished:
+            lines = "".join(json.dumps(event) + "\n" for event in self.events)
+            unfinished.write_text(lines, encoding="utf-8")
+        self._file = self._path.open("a", encoding="utf-8")
 
 
 def finite(value: Any) -> Any:

@@ -1,13 +1,14 @@
 """Settings of a run: how to train and on what, read from YAML and from ``--set``.
 
-A run's settings have three sections: ``model`` (fields of ``HyenaGLTConfig``), ``data`` and
-``training``.  Values are coerced to the type of their field, since YAML reads ``1e-3`` as a string
-and ``no`` as False; unknown names are refused with the nearest one.
+The settings of a training have three sections: ``model`` (fields of ``HyenaGLTConfig``), ``data``
+and ``training``; those of a pretraining have two: ``model`` and ``pretraining``.  Values are
+coerced to the type of their field, since YAML reads ``1e-3`` as a string and ``no`` as False;
+unknown names are refused with the nearest one.
 """
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -19,13 +20,10 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
 
-class TrainingSettings(_Section):
-    """How to train.
+class OptimizerSettings(_Section):
+    """How weights move, whatever they are trained on.
 
     Attributes:
-        num_epochs: Passes over the training data; None: as many as make about 1,000 steps, but at
-            least 5 and at most 30.
-        batch_size: Sequences per step.
         learning_rate: Peak of the schedule.
         warmup_fraction: Share of the steps in which the learning rate rises from 0.
         final_fraction: Share of the peak at which the cosine decay ends.
@@ -34,26 +32,41 @@ class TrainingSettings(_Section):
         max_grad_norm: Gradients are scaled down to this norm.
         weight_average: Decay per step of the moving average of the weights that is evaluated and
             saved; 0 switches it off.
-        patience: Epochs without a better validation score before training stops; 0: never.
-        strand: ``both``: sequences are reverse-complemented at random, and predictions averaged
-            over both strands.  ``forward``: sequences are used as they are.  ``auto``: decided on
-            the validation data by ``hyena-glt train``; ``forward`` in a pipeline of your own.
         precision: ``auto`` is ``bf16`` where the processor has it in hardware, else ``fp32``.
         seed: Of weights, order and augmentation.
     """
 
-    num_epochs: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=32, ge=1)
+    section: ClassVar[str]
+
     learning_rate: float = Field(default=1e-3, gt=0)
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     final_fraction: float = Field(default=0.02, ge=0, le=1)
     weight_decay: float = Field(default=0.1, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     weight_average: float = Field(default=0.99, ge=0, lt=1)
-    patience: int = Field(default=0, ge=0)
-    strand: Literal["both", "forward", "auto"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0)
+
+
+class TrainingSettings(OptimizerSettings):
+    """How to train on labelled sequences, besides what :class:`OptimizerSettings` says.
+
+    Attributes:
+        num_epochs: Passes over the training data; None: as many as make about 1,000 steps, but at
+            least 5 and at most 30.
+        batch_size: Sequences per step.
+        patience: Epochs without a better validation score before training stops; 0: never.
+        strand: ``both``: sequences are reverse-complemented at random, and predictions averaged
+            over both strands.  ``forward``: sequences are used as they are.  ``auto``: decided on
+            the validation data by ``hyena-glt train``; ``forward`` in a pipeline of your own.
+    """
+
+    section: ClassVar[str] = "training"
+
+    num_epochs: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    patience: int = Field(default=0, ge=0)
+    strand: Literal["both", "forward", "auto"] = "auto"
 
     def epochs(self, steps_per_epoch: int) -> int:
         """Passes over the training data, chosen if the setting is None.
@@ -64,6 +77,43 @@ class TrainingSettings(_Section):
         if self.num_epochs is not None:
             return self.num_epochs
         return min(30, max(5, round(1000 / steps_per_epoch)))
+
+
+class PretrainingSettings(OptimizerSettings):
+    """What to pretrain on and how, besides what :class:`OptimizerSettings` says.
+
+    Attributes:
+        fasta: FASTA files of the genome or genomes, plain or .gz.
+        objective: ``clm`` predicts each base from those before it, ``mlm`` hidden bases from both
+            sides.
+        window: Length of the windows that are cut from the genome, in bases.
+        batch_size: Windows per step.
+        steps: Steps of the whole training.
+        both_strands: Read every window from either strand, at random.
+        repeat_weight: Weight of soft-masked (lower-case) bases in the training loss; at 0 they are
+            context only.
+        holdout: Share of the genome that is held out for the test, in whole contigs or one stretch.
+        evaluate_every: Steps between evaluations on the validation regions.
+        checkpoint_every: Steps between checkpoints; as many are lost at most when a run dies.
+        generate: Length of the sequence that is sampled from the trained model, in bases, for
+            ``clm``; 0: none.
+    """
+
+    section: ClassVar[str] = "pretraining"
+
+    fasta: list[str] = Field(default_factory=list)
+    objective: Literal["clm", "mlm"] = "clm"
+    window: int = Field(default=1024, ge=16)
+    batch_size: int = Field(default=16, ge=1)
+    steps: int = Field(default=5000, ge=1)
+    both_strands: bool = True
+    repeat_weight: float = Field(default=1.0, ge=0, le=1)
+    holdout: float = Field(default=0.1, gt=0, lt=1)
+    evaluate_every: int = Field(default=250, ge=1)
+    checkpoint_every: int = Field(default=250, ge=1)
+    generate: int = Field(default=3000, ge=0)
+    weight_average: float = Field(default=0.999, ge=0, lt=1)
+    warmup_fraction: float = Field(default=0.02, ge=0, lt=1)
 
 
 class DataSettings(_Section):
@@ -109,20 +159,41 @@ def _number(value: Any) -> Any:
         return value
 
 
-class RunSettings(_Section):
-    """All settings of a run.
+class ModelSettings(_Section):
+    """Which model to train.
 
     Attributes:
         preset: Size of the model: ``small``, ``medium`` or ``large``.
         model: Fields of ``HyenaGLTConfig`` that differ from the preset.
-        data: What to train on.
-        training: How to train.
     """
 
     preset: Literal["small", "medium", "large"] = "small"
     model: dict[str, Annotated[Any, BeforeValidator(_number)]] = Field(default_factory=dict)
+
+
+class RunSettings(ModelSettings):
+    """All settings of a training on labelled sequences.
+
+    Attributes:
+        data: What to train on.
+        training: How to train.
+    """
+
     data: DataSettings = Field(default_factory=DataSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+
+
+class PretrainingRunSettings(ModelSettings):
+    """All settings of a pretraining on genomes.
+
+    Attributes:
+        pretraining: What to pretrain on, and how.
+    """
+
+    pretraining: PretrainingSettings = Field(default_factory=PretrainingSettings)
+
+
+_Settings = TypeVar("_Settings", RunSettings, PretrainingRunSettings)
 
 
 def load_settings(
@@ -130,7 +201,7 @@ def load_settings(
     overrides: list[str] | None = None,
     flags: dict[str, Any] | None = None,
 ) -> RunSettings:
-    """Read settings from a YAML or JSON file, then apply flags, then overrides.
+    """Read the settings of a training from a YAML or JSON file, then apply flags, then overrides.
 
     Args:
         path: File; None starts from the defaults.
@@ -141,6 +212,43 @@ def load_settings(
         ConfigError: If a name is unknown (the nearest is given) or a value breaks its rule.
         DataError: If the file cannot be read.
     """
+    return settings_from(_tree(path, overrides, flags))
+
+
+def load_pretraining_settings(
+    path: Path | None = None,
+    overrides: list[str] | None = None,
+    flags: dict[str, Any] | None = None,
+) -> PretrainingRunSettings:
+    """Read the settings of a pretraining; the arguments are those of :func:`load_settings`.
+
+    Args:
+        path: File; None starts from the defaults.
+        overrides: ``section.field=value`` each.
+        flags: Values by ``section.field``.
+
+    Raises:
+        ConfigError: If a name is unknown or a value breaks its rule.
+        DataError: If the file cannot be read.
+    """
+    return _checked(PretrainingRunSettings, _tree(path, overrides, flags))
+
+
+def settings_from(tree: dict[str, Any]) -> RunSettings:
+    """Check a tree of the settings of a training.
+
+    Args:
+        tree: Sections, fields and values.
+
+    Raises:
+        ConfigError: Names the first setting that is wrong, its value and the rule.
+    """
+    return _checked(RunSettings, tree)
+
+
+def _tree(
+    path: Path | None, overrides: list[str] | None, flags: dict[str, Any] | None
+) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     if path is not None:
         tree = _read_yaml(path)
@@ -151,25 +259,19 @@ def load_settings(
         _put(tree, name, value)
     for override in overrides or []:
         _apply(tree, override)
-    return settings_from(tree)
+    return tree
 
 
-def settings_from(tree: dict[str, Any]) -> RunSettings:
-    """Check a tree of settings.
-
-    Args:
-        tree: Sections, fields and values.
-
-    Raises:
-        ConfigError: Names the first setting that is wrong, its value and the rule.
-    """
+def _checked(kind: type[_Settings], tree: dict[str, Any]) -> _Settings:
     try:
-        return RunSettings.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise ConfigError(f"there is no setting {name!r}{_nearest(first['loc'])}") from None
+            raise ConfigError(
+                f"there is no setting {name!r}{_nearest(kind, first['loc'])}"
+            ) from None
         raise ConfigError(f"{name}={first['input']!r}: {first['msg']}") from None
 
 
@@ -181,7 +283,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"is not valid YAML: {' '.join(str(error).split())}", path=path) from None
     if not isinstance(tree, dict):
-        raise DataError("must hold sections (model, data, training)", path=path)
+        raise DataError("must hold sections, such as model and training", path=path)
     # A section whose lines are all commented out.
     return {name: value for name, value in tree.items() if value is not None}
 
@@ -206,9 +308,11 @@ def _put(tree: dict[str, Any], name: str, value: Any) -> None:
     tree[field] = value
 
 
-def _nearest(place: tuple[int | str, ...]) -> str:
-    sections: dict[str, type[BaseModel]] = {"data": DataSettings, "training": TrainingSettings}
-    *section, field = [str(part) for part in place]
-    owner = sections.get(section[0], RunSettings) if section else RunSettings
+def _nearest(kind: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    *sections, field = [str(part) for part in place]
+    owner = kind
+    for section in sections:
+        inner = owner.model_fields[section].annotation
+        owner = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else kind
     near = difflib.get_close_matches(field, list(owner.model_fields), n=1, cutoff=0.4)
-    return f"; did you mean {'.'.join([*section, near[0]])}?" if near else ""
+    return f"; did you mean {'.'.join([*sections, near[0]])}?" if near else ""

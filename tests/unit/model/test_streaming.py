@@ -90,6 +90,26 @@ def test_a_long_sequence_is_streamed_block_by_block():
     assert furthest(torch.cat([hidden for _, hidden in parts], dim=1), whole) < 1e-4
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if "attention_window" not in kind], ids=str
+)
+@pytest.mark.parametrize("block_size", [37, 200])
+def test_a_two_sided_model_is_blocked_at_the_base_level(kind, block_size):
+    model = model_of(**kind, causal=False)
+    ids = dna(1, 450, vocabulary=model.config.genomic_vocab_size)
+    whole = model(ids).last_hidden_state
+    parts = torch.cat([hidden for _, hidden in model.stream(ids, block_size)], dim=1)
+    assert furthest(parts, whole) < 1e-4
+
+
+def test_between_two_blocks_the_callers_modes_are_the_callers():
+    model = model_of().train()
+    for _ in model.stream(dna(1, 40), block_size=10):
+        assert torch.is_grad_enabled()
+        assert model.training
+
+
 @pytest.mark.parametrize("two_sided", [False, True])
 def test_fourier_and_chunks_give_the_same_model(two_sided):
     model, ids = model_of(causal=not two_sided).train(False), dna(2, 400)

@@ -383,3 +383,10 @@ def test_auto_tokenizer_finds_them_in_a_fresh_process(tmp_path):
     )
     names = ["DNATokenizer 2 1", "ProteinTokenizer 2 1", "RNATokenizer 2 1"]
     assert result.stdout.splitlines() == names
+
+
+def test_ids_that_the_cap_reserves_are_unknown():
+    tokenizer = DNATokenizer(vocab_size=1000, kmer_size=3)
+    assert tokenizer.decode([8, 999]) == "A[UNK]"
+    with pytest.raises(ValueError, match="1000 is outside the vocabulary of 76"):
+        tokenizer.decode([1000])

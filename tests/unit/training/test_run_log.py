@@ -58,3 +58,23 @@ def test_finite_reaches_every_depth_and_leaves_the_rest():
     nested = {"a": [1, (math.inf, {"b": -math.inf})], "c": "nan", "d": None, "e": True}
     assert finite(nested) == {"a": [1, [None, {"b": None}]], "c": "nan", "d": None, "e": True}
     assert nested["a"][1][0] == math.inf  # type: ignore[index]
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_resumed_training_forgets_what_it_will_do_again(tmp_path, on_disk):
+    path = tmp_path / "log.jsonl" if on_disk else None
+    with RunLog(path) as log:
+        log.write("note", message="before")
+        for step in (1, 2, 3):
+            log.write("step", step=step)
+        log.write("evaluation", split="validation", step=2)
+        if path is not None:
+            path.write_text(path.read_text() + '{"event": "st')
+        log.go_back(2, 100.0)
+        log.write("step", step=3, loss=0.5)
+    kept = [event.get("step") for event in log.events]
+    assert kept == [None, 1, 2, 2, 3]
+    assert log.events[-1]["loss"] == 0.5
+    assert 100 <= log.events[-1]["seconds"] < 110
+    if path is not None:
+        assert [json.loads(line) for line in path.read_text().splitlines()] == log.events

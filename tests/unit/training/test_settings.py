@@ -1,7 +1,13 @@
 import pytest
 
 from hyena_glt.errors import ConfigError, DataError
-from hyena_glt.training.settings import RunSettings, TrainingSettings, load_settings, settings_from
+from hyena_glt.training.settings import (
+    RunSettings,
+    TrainingSettings,
+    load_pretraining_settings,
+    load_settings,
+    settings_from,
+)
 
 
 def test_without_a_file_the_defaults_hold():
@@ -133,6 +139,34 @@ def test_yaml_cannot_run_code(tmp_path):
     with pytest.raises(DataError, match="is not valid YAML"):
         load_settings(path)
     assert not marker.exists()
+
+
+def test_settings_of_a_pretraining_have_their_own_section(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("version: 0.1\npreset: medium\npretraining:\n  fasta: [a.fa]\n  steps: 7\n")
+    settings = load_pretraining_settings(
+        path, ["pretraining.learning_rate=1e-4"], {"pretraining.window": 64}
+    )
+    options = settings.pretraining
+    assert (settings.preset, options.fasta, options.steps) == ("medium", ["a.fa"], 7)
+    assert (options.learning_rate, options.window, options.objective) == (1e-4, 64, "clm")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("pretraining.step=3", "did you mean pretraining.steps?"),
+        ("pretrain.steps=3", "there is no setting 'pretrain'; did you mean pretraining?"),
+        ("training.num_epochs=3", "there is no setting 'training'"),
+        ("pretraining.repeat_weight=2", "pretraining.repeat_weight=2"),
+        ("pretraining.objective=span", "pretraining.objective='span'"),
+        ("pretraining.holdout=0", "pretraining.holdout=0"),
+    ],
+)
+def test_wrong_settings_of_a_pretraining_are_refused(override, words):
+    with pytest.raises(ConfigError) as caught:
+        load_pretraining_settings(overrides=[override])
+    assert words in str(caught.value)
 
 
 def test_assigning_is_checked_too():

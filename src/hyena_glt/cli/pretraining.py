@@ -1,0 +1,258 @@
+"""One pretraining from a genome to a tested language model: what ``hyena-glt pretrain`` does.
+
+read, divide -> Markov baseline -> train, in parts if need be -> test -> sample -> model, metrics
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hyena_glt.biology.sequences import gc_content
+from hyena_glt.cli.experiment import (
+    Metrics,
+    model_fields,
+    refuse_existing,
+    write_json,
+    write_settings,
+)
+from hyena_glt.config import NUM_SPECIAL_TOKENS, HyenaGLTConfig
+from hyena_glt.data.genome import Genome, Region
+from hyena_glt.errors import ConfigError, DataError, OutputError
+from hyena_glt.evaluation.baselines import InterpolatedMarkov
+from hyena_glt.evaluation.periodicity import codon_periodicity
+from hyena_glt.io.fasta import write_fasta
+from hyena_glt.io.records import SequenceRecord
+from hyena_glt.model.faces import HyenaGLTForCausalLM
+from hyena_glt.tokenizers import DNATokenizer
+from hyena_glt.training.pretraining import Pretraining, PretrainingRegions, divide
+from hyena_glt.training.run_log import RunLog
+from hyena_glt.training.settings import (
+    PretrainingRunSettings,
+    PretrainingSettings,
+    load_pretraining_settings,
+)
+from hyena_glt.training.step import seeded
+
+# Where the user does not say.  Genomes are long: dropout costs more than it saves, and positions
+# reach far beyond the windows.
+_MODEL_DEFAULTS: dict[str, Any] = {"target_compression": 6.0, "dropout": 0.0}
+_CAUSAL_POSITIONS = 65_536
+_ORDER = 12
+_PERIODICITY_BASES = 300_000
+
+
+def run_pretraining(settings: PretrainingRunSettings, output: Path, command: str) -> Metrics:
+    """Pretrain a language model and compare it with a Markov model.
+
+    Args:
+        settings: What to pretrain on, and how.
+        output: Folder to make.
+        command: The command line, for the record.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        OutputError: If the folder exists.
+        ConfigError: If a setting breaks a rule.
+        DataError: If the genome breaks a rule.
+        TrainingError: If the loss stops being a number.
+    """
+    refuse_existing(output)
+    return _run(settings, output, command)
+
+
+def resume_pretraining(
+    output: Path,
+    config: Path | None = None,
+    overrides: list[str] | None = None,
+    flags: dict[str, Any] | None = None,
+) -> Metrics:
+    """Go on with a pretraining that was interrupted, from its newest checkpoint.
+
+    Args:
+        output: Folder of the run.
+        config: As given again on the command line; none of the three may change a setting.
+        overrides: Likewise.
+        flags: Likewise.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        OutputError: If there is no run in the folder, or it is finished.
+        ConfigError: If a setting differs from that of the run.
+        DataError: If the genome breaks a rule.
+        TrainingError: If the loss stops being a number.
+    """
+    own = output / "config.yaml"
+    if not own.is_file():
+        raise OutputError(f"{output} holds no run to resume; leave out --resume to start one")
+    if (output / "metrics.json").exists():
+        raise OutputError(f"{output}: the run is finished, there is nothing to resume")
+    settings = load_pretraining_settings(own)
+    _refuse_changes(settings, load_pretraining_settings(config or own, overrides, flags))
+    return _run(settings, output, None)
+
+
+def _refuse_changes(settings: PretrainingRunSettings, asked: PretrainingRunSettings) -> None:
+    before, now = _flat(settings), _flat(asked)
+    for name in before | now:
+        if before.get(name) != now.get(name):
+            raise ConfigError(
+                f"--resume: the run was started with {name}={before.get(name)}, not "
+                f"{now.get(name)}; leave the option out"
+            )
+
+
+def _flat(settings: PretrainingRunSettings) -> dict[str, Any]:
+    tree = settings.model_dump(mode="json")
+    sections = {name: tree.pop(name) for name in ("model", "pretraining")}
+    return tree | {f"{s}.{name}": v for s, values in sections.items() for name, v in values.items()}
+
+
+def _run(settings: PretrainingRunSettings, output: Path, command: str | None) -> Metrics:
+    """Do it all; without a command the folder is there already."""
+    console = Console(stderr=True)
+    options = settings.pretraining
+    if not options.fasta:
+        raise ConfigError("there is no genome to train on: give --fasta")
+    tokenizer = DNATokenizer(kmer_size=1)
+    config = _model_config(settings, tokenizer)
+    genome = Genome.read(options.fasta)
+    regions = divide(genome, options)
+    try:
+        pretraining = Pretraining(config, genome, regions, options)
+    except DataError as error:
+        raise DataError(
+            f"{error} (pretraining.window={options.window})", path=", ".join(options.fasta)
+        ) from None
+    _say_sizes(console, genome, regions._replace(train=pretraining.windows.regions))
+    baseline = _baseline(genome, regions, options)
+    console.print(
+        f"{baseline['name']}: {baseline['bits_per_base']:.4f} bits per base", highlight=False
+    )
+    if command is not None:
+        output.mkdir(parents=True)
+        write_settings(output, settings, command)
+    checkpoints = output / "checkpoints"
+    with RunLog(output / "log.jsonl") as log:
+        result = pretraining.run(log=log, checkpoints=checkpoints)
+    pretraining.model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    metrics: Metrics = {
+        "objective": options.objective,
+        "test": {"bits_per_base": result.bits_per_base},
+        "baseline": baseline,
+        "validation": {"bits_per_base": result.validation_bits_per_base},
+        "regions": {name: list(map(str, part)) for name, part in regions._asdict().items()},
+        "train_seconds": round(result.seconds, 1),
+        "parameters": pretraining.model.num_parameters(),
+        "best_step": result.best_step,
+    }
+    if options.objective == "clm" and options.generate:
+        console.print(f"sampling {options.generate:,} bases ...", highlight=False)
+        metrics["generated"] = _sample(pretraining, tokenizer, output)
+    write_json(output / "metrics.json", metrics)
+    shutil.rmtree(checkpoints)
+    _say_results(console, metrics)
+    return metrics
+
+
+def _model_config(settings: PretrainingRunSettings, tokenizer: DNATokenizer) -> HyenaGLTConfig:
+    options = settings.pretraining
+    causal = options.objective == "clm"
+    defaults = _MODEL_DEFAULTS | {"causal": causal}
+    if causal:
+        defaults["max_position_embeddings"] = _CAUSAL_POSITIONS
+    config = HyenaGLTConfig.for_tokenizer(tokenizer, **model_fields(settings, defaults))
+    if causal and options.generate + options.window > config.max_position_embeddings:
+        raise ConfigError(
+            f"pretraining.generate ({options.generate} bases) and the window before it "
+            f"({options.window}) are longer than model.max_position_embeddings "
+            f"({config.max_position_embeddings})"
+        )
+    return config
+
+
+def _baseline(
+    genome: Genome, regions: PretrainingRegions, options: PretrainingSettings
+) -> dict[str, Any]:
+    """The Markov model on the same regions; it needs no validation, so it learns from these too."""
+    seen = [genome.codes(region) for region in [*regions.train, *regions.validation]]
+    model = InterpolatedMarkov(_ORDER).fit(seen, seed=options.seed)
+    name = f"interpolated Markov, order {_ORDER}"
+    if options.objective == "mlm":
+        name += ", every base from the left alone"
+    bits = model.bits_per_base([genome.codes(region) for region in regions.test])
+    return {"name": name, "bits_per_base": bits}
+
+
+def _sample(pretraining: Pretraining, tokenizer: DNATokenizer, output: Path) -> dict[str, Any]:
+    """Let the model go on from held-out sequence, and see whether it looks like the genome."""
+    options, model, genome = pretraining.settings, pretraining.model, pretraining.genome
+    assert isinstance(model, HyenaGLTForCausalLM)
+    held_out = max(pretraining.regions.test, key=lambda region: region.bases)
+    before = held_out._replace(end=min(held_out.end, held_out.start + options.window))
+    prompt = tokenizer(genome.sequence(before), return_tensors="pt").to(model.device)
+    with seeded(options.seed):
+        ids = model.generate(  # type: ignore[misc]  # Hugging Face's protocol
+            **prompt, max_new_tokens=options.generate, do_sample=True, top_k=0,
+            suppress_tokens=list(range(NUM_SPECIAL_TOKENS)),
+        )  # fmt: skip
+    sequence = str(tokenizer.decode(ids[0, before.bases :]))
+    record = SequenceRecord("generated", sequence, f"sampled after {before}")
+    write_fasta(output / "generated.fa", [record])
+    found = codon_periodicity(sequence)
+    real = Region(
+        held_out.contig, held_out.start, min(held_out.end, held_out.start + _PERIODICITY_BASES)
+    )
+    return {
+        "bases": len(sequence),
+        "gc": gc_content(sequence),
+        "genome_gc": genome.gc_content,
+        "periodicity": found.signal,
+        "periodicity_shuffled": found.shuffled_mean,
+        "periodicity_shuffled_sd": found.shuffled_sd,
+        "genome_periodicity": codon_periodicity(genome.sequence(real)).signal,
+    }
+
+
+def _say_sizes(console: Console, genome: Genome, regions: PretrainingRegions) -> None:
+    train, validation, test = (sum(region.bases for region in part) for part in regions)
+    count = len(genome.contigs())
+    console.print(
+        f"{genome.bases:,} bases in {count:,} contig{'s' if count > 1 else ''}: {train:,} to train "
+        f"on, {validation:,} for validation, {test:,} held out",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _say_results(console: Console, metrics: Metrics) -> None:
+    held_out = metrics["regions"]["test"]
+    where = held_out[0] if len(held_out) == 1 else f"{len(held_out):,} contigs"
+    table = Table(title=f"held out: {where}")
+    table.add_column("")
+    table.add_column("Hyena-GLT", justify="right")
+    table.add_column(metrics["baseline"]["name"], justify="right")
+    unit = "bits per base" if metrics["objective"] == "clm" else "bits per hidden base"
+    scores = metrics["test"]["bits_per_base"], metrics["baseline"]["bits_per_base"]
+    table.add_row(unit, *(f"{bits:.4f}" for bits in scores))
+    console.print(table)
+    if "generated" in metrics:
+        found = metrics["generated"]
+        console.print(
+            f"{found['bases']:,} generated bases: period-3 signal {found['periodicity']:.2f}, "
+            f"shuffled {found['periodicity_shuffled']:.2f} ± "
+            f"{found['periodicity_shuffled_sd']:.2f}, genome {found['genome_periodicity']:.2f}; "
+            f"GC {found['gc']:.1%}, genome {found['genome_gc']:.1%}",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    console.print(
+        f"{metrics['parameters']:,} parameters, trained in {metrics['train_seconds']:.0f} s",
+        highlight=False,
+    )
