@@ -8,8 +8,9 @@ The names below live in the modules that ``_HOME`` says and are imported on firs
 ``import hyena_glt`` and ``hyena-glt --help`` cost neither PyTorch nor Transformers.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hyena_glt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyena_glt.config import HyenaGLTConfig
@@ -103,16 +104,4 @@ _HOME = {
     "visualize_model_behavior": "hyena_glt.interpretability",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name from its home on first use."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names before any of them is imported."""
-    return sorted({*globals(), *_HOME})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

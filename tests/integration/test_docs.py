@@ -67,7 +67,7 @@ def test_python_blocks_run_and_print_what_is_printed(page, tmp_path, monkeypatch
 def test_commands_have_these_options_and_settings(page):
     from hyena_glt.cli.main import app
     from hyena_glt.config import HyenaGLTConfig
-    from hyena_glt.training.settings import load_settings
+    from hyena_glt.training.settings import load_pretraining_settings, load_settings
 
     program = typer.main.get_command(app)
     fields = {field.name for field in dataclasses.fields(HyenaGLTConfig)}
@@ -76,17 +76,22 @@ def test_commands_have_these_options_and_settings(page):
             assert len(words) == 1 or words[0] in {*program.commands, "COMMAND"}
             continue
         given = program.commands[words[0]].make_context(words[0], list(words[1:])).params
-        assert set(load_settings(None, given.get("settings")).model) <= fields
+        load = load_pretraining_settings if words[0] == "pretrain" else load_settings
+        assert set(load(None, given.get("settings")).model) <= fields
 
 
 def test_settings_in_the_documentation_are_those_of_the_code():
-    from hyena_glt.training.settings import DataSettings, TrainingSettings
+    from hyena_glt.training.settings import DataSettings, PretrainingSettings, TrainingSettings
 
-    assert fields_of("docs/cli.md") == {
-        name: as_written(field.default)
-        for section in (TrainingSettings, DataSettings)
-        for name, field in section.model_fields.items()
-    }
+    def defaults(*sections):
+        return {
+            name: as_written(field.get_default(call_default_factory=True))
+            for section in sections
+            for name, field in section.model_fields.items()
+        }
+
+    assert fields_of("docs/cli.md") == defaults(TrainingSettings, DataSettings)
+    assert fields_of("docs/pretraining.md") == defaults(PretrainingSettings)
 
 
 def test_fields_in_the_documentation_are_those_of_the_configuration():
@@ -126,6 +131,15 @@ def test_presets_in_the_documentation_have_these_sizes():
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([\w./-]+\.md)(?:#[\w-]+)?\)", text_of(page)):
         assert (page.parent / target).is_file(), target
+
+
+def test_what_pretraining_sets_is_what_the_documentation_says():
+    from hyena_glt.cli.pretraining import _CAUSAL_POSITIONS, _MODEL_DEFAULTS
+
+    page = text_of(ROOT / "docs/pretraining.md")
+    fields = {**_MODEL_DEFAULTS, "max_position_embeddings": _CAUSAL_POSITIONS}
+    for name, value in fields.items():
+        assert f"`{name}={value}`" in page
 
 
 def test_a_wrong_option_would_be_seen():

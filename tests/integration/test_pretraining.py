@@ -172,6 +172,7 @@ def test_a_resumed_run_keeps_its_settings(genome, program, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_e_coli_is_told_from_chance(shared_data, program, tmp_path):
     """Minutes instead of the hour that beats the Markov model."""
     fasta = shared_data / "genomes/ecoli_k12_mg1655/GCF_000005845.2_ASM584v2_genomic.fna.gz"

@@ -3,8 +3,9 @@
 Names load on first use, so that reading files costs no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hyena_glt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyena_glt.data.collators import SequenceCollator as SequenceCollator
@@ -37,9 +38,4 @@ __all__ = [
     "create_genomic_dataloaders",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its home module on first use."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

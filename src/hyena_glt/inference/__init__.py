@@ -3,8 +3,9 @@
 Names load on first use, so that importing this package costs no torch.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hyena_glt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyena_glt.inference.generation import generate_sequences
@@ -31,13 +32,4 @@ __all__ = [
     "score_sequence",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Load a public name from its home module on first use."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -1,7 +1,8 @@
 """Training: settings, the loop, its log."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hyena_glt.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hyena_glt.training.pipeline import EnhancedTrainingPipeline as EnhancedTrainingPipeline
@@ -17,8 +18,4 @@ _HOME = {
 }
 __all__ = ["EnhancedTrainingPipeline", "Pretraining", "PretrainingSettings", "TrainingSettings"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

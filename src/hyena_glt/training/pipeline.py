@@ -50,6 +50,7 @@ _PROBLEM_TYPES: dict[str, Any] = {
 # Labels that would have to be turned with the tokens.
 _OF_ONE_STRAND = {"token_classification", "language_modeling"}
 _CALIBRATION_BATCHES = 16
+# Over the number of sequences: as strong as C = 0.03 of a logistic regression.
 _READOUT_PENALTY = 30.0
 # What decides which epoch was best; larger is better.  AUROC needs no threshold, so on a small
 # validation set it is less noisy than MCC, and it is blind to overconfidence, unlike the loss.
@@ -146,6 +147,8 @@ class EnhancedTrainingPipeline:
             if self.model is None:
                 self.model = self._new_model(dataset)
             self.model.to(self.device)  # type: ignore[arg-type]
+            if isinstance(self.model, HyenaGLTForSequenceClassification):
+                self.model.readout_penalty = _READOUT_PENALTY / len(dataset)
             if self.task == "regression":
                 self._scale_targets(dataset)
             return self._run(train_loader, val_loader, checkpoint)
@@ -179,11 +182,7 @@ class EnhancedTrainingPipeline:
         if self.settings.strand == "both":
             config.reverse_complement = "average"
         config.validate()
-        model = _FACES[self.task](config)
-        if isinstance(model, HyenaGLTForSequenceClassification):
-            # As strong as C = 0.03 of a logistic regression on as many sequences.
-            model.readout_penalty = _READOUT_PENALTY / len(dataset)
-        return model
+        return _FACES[self.task](config)
 
     def _scale_targets(self, dataset: GenomicDataset) -> None:
         """Let the head start at the mean and the spread of the training values."""
