@@ -1,26 +1,25 @@
-"""Forward pass of the default model beside a transformer of equal size, in one run.
+"""Forward pass or training step of the default model beside a transformer of equal size.
 
 The transformer is Hugging Face's ESM encoder with scaled-dot-product attention, sized to the same
-number of parameters.  Both run alternately on the same random sequences, one at a time, without
-gradients; the median of the repeats counts.
+number of parameters.  Encoder is compared with encoder, at a batch of one sequence; both take turns
+on the same random sequences in fp32.
 
-    python benchmarks/forward.py --lengths 512,2048,8192 --threads 2
+    python benchmarks/forward.py --output benchmarks/results/forward.json
+    python benchmarks/forward.py --training --output benchmarks/results/training.json
 
-The last line is one JSON object.
+A training step is a forward and a backward pass, without dropout and optimiser.  The cost of the
+transformer is quadratic: beyond ``--longest-transformer`` it is left out.  The last line is one
+JSON object.
 """
 
-import argparse
-import json
-import platform
-import statistics
-import time
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import EsmConfig, EsmModel
 
-from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.model import HyenaGLT
+from protocol import alternate, compression_of, default_model, finish, parser_of, random_dna
 
 
 def esm_of_size(parameters: int, longest: int) -> EsmModel:
@@ -46,74 +45,82 @@ def esm_of_size(parameters: int, longest: int) -> EsmModel:
     return build(layers)
 
 
-def seconds(model: nn.Module, ids: Tensor, mask: Tensor) -> float:
-    """Wall-clock time of one forward pass.
+def turns(ours: HyenaGLT, theirs: EsmModel, ids: Tensor) -> dict[str, Callable[[], list[Tensor]]]:
+    """The forward pass of either model; gives what a loss would be made of.
 
     Args:
-        model: Either model.
+        ours: Hyena-GLT.
+        theirs: The transformer.
         ids: (1, l) token ids.
-        mask: (1, l) ones.
     """
-    start = time.perf_counter()
-    model(input_ids=ids, attention_mask=mask)
-    return time.perf_counter() - start
+    mask = torch.ones_like(ids)
+
+    def hyena_glt() -> list[Tensor]:
+        output = ours(ids, mask, logits_to_keep=1)
+        # In training the entropy head has a loss of its own, and a backward pass with it.
+        own = [] if output.entropy_loss is None else [output.entropy_loss]
+        return [output.last_hidden_state, *own]
+
+    def esm() -> list[Tensor]:
+        return [theirs(input_ids=ids, attention_mask=mask).last_hidden_state]
+
+    return {"hyena_glt": hyena_glt, "esm": esm}
+
+
+def with_backward(forward: Callable[[], list[Tensor]]) -> Callable[[], None]:
+    """A forward pass with the backward pass behind it.
+
+    Args:
+        forward: Gives what a loss would be made of.
+    """
+
+    def step() -> None:
+        ends = forward()
+        torch.autograd.backward(ends, [torch.randn_like(end) for end in ends])
+
+    return step
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lengths", default="512,2048,8192", help="nucleotides, by comma")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser = parser_of(__doc__, "512,2048,8192,32768")
+    parser.add_argument("--training", action="store_true", help="with the backward pass")
+    parser.add_argument("--two-sided", action="store_true", help="a model that looks both ways")
+    parser.add_argument(
+        "--longest-transformer", type=int, default=8192, help="longest sequence the ESM gets"
+    )
     options = parser.parse_args()
-    lengths = [int(part) for part in options.lengths.split(",")]
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
 
-    ours = HyenaGLT(HyenaGLTConfig(max_position_embeddings=max(lengths))).eval()
-    theirs = esm_of_size(ours.num_parameters(), max(lengths)).eval()
-    models: dict[str, nn.Module] = {"hyena_glt": ours, "esm": theirs}
-    sizes = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
+    longest = max(options.lengths)
+    ours = default_model(longest, options.target_compression, causal=not options.two_sided)
+    theirs = esm_of_size(ours.num_parameters(), longest).eval()
+    sizes = {"hyena_glt": ours.num_parameters(), "esm": theirs.num_parameters()}
     print(", ".join(f"{name}: {count / 1e6:.2f} M parameters" for name, count in sizes.items()))
 
     rows = []
-    for length in lengths:
-        ids = torch.randint(8, 12, (1, length))
-        mask = torch.ones_like(ids)
-        times: dict[str, list[float]] = {name: [] for name in models}
-        with torch.inference_mode():
-            compression = float(ours(ids).compression_ratio)
-            for repeat in range(options.repeats + 1):
-                for name, model in models.items():
-                    taken = seconds(model, ids, mask)
-                    if repeat:  # the first call warms up
-                        times[name].append(taken)
-        median = {name: statistics.median(values) * 1e3 for name, values in times.items()}
-        ratio = median["esm"] / median["hyena_glt"]
+    for length in options.lengths:
+        ids = random_dna(length)
+        runs: dict[str, Callable[[], object]] = dict(turns(ours, theirs, ids))
+        if options.training:
+            runs = {name: with_backward(run) for name, run in turns(ours, theirs, ids).items()}
+        if length > options.longest_transformer:
+            del runs["esm"]
+        compression = compression_of(ours, ids)
+        with torch.set_grad_enabled(options.training):
+            median = alternate(runs, options.repeats)
+        ratio = round(median["esm"] / median["hyena_glt"], 2) if "esm" in median else None
+        times = {name: round(median[name], 2) if name in median else None for name in sizes}
         rows.append(
             {
                 "nucleotides": length,
-                "milliseconds": {name: round(value, 2) for name, value in median.items()},
-                "ratio": round(ratio, 2),
-                "nucleotides_per_patch": round(compression, 2),
+                "milliseconds": times,
+                "ratio": ratio,
+                "nucleotides_per_patch": compression,
             }
         )
-        print(
-            f"{length:>7} nt: Hyena-GLT {median['hyena_glt']:8.1f} ms, ESM {median['esm']:9.1f} "
-            f"ms, {ratio:5.1f} times as fast ({compression:.1f} nt per patch)"
-        )
-    print(
-        json.dumps(
-            {
-                "benchmark": "forward",
-                "parameters": sizes,
-                "threads": options.threads,
-                "torch": torch.__version__,
-                "machine": platform.processor() or platform.machine(),
-                "rows": rows,
-            }
-        )
-    )
+        print(f"{length:>7} nt ({compression} per patch): {times} ms, ESM / ours: {ratio}")
+    finish("training" if options.training else "forward", options, parameters=sizes, rows=rows)
 
 
 if __name__ == "__main__":
