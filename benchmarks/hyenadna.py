@@ -1,12 +1,13 @@
-"""Forward pass of the default model beside HyenaDNA of equal width and depth.
+"""Forward pass beside HyenaDNA of equal width, depth and MLP size.
 
 HyenaDNA's code is not part of this package.  Fetch it yourself: it is one file,
 ``standalone_hyenadna.py``, in the public repository HazyResearch/hyena-dna (Apache License 2.0).
 
     python benchmarks/hyenadna.py --source standalone_hyenadna.py
 
-Both models are causal, have 256 channels and 6 blocks (HyenaDNA's MLP is 4-fold, as in its
-published models), and take turns on the same random sequences in fp32 without gradients; both give
+Both models are causal, have 256 channels, 6 blocks and MLPs of as many parameters (HyenaDNA's is
+4-fold, as in its published models; ``--default-mlp`` keeps the larger one of our default model),
+and take turns on the same random sequences without gradients, in fp32 or with ``--bf16``; both give
 hidden states for every nucleotide.  The last line is one JSON object.
 
 Source: Nguyen et al. 2023, arXiv:2306.15794.
@@ -91,15 +92,20 @@ def main() -> None:
     """Measure and print."""
     parser = parser_of(__doc__, "2048,8192,32768")
     parser.add_argument("--source", type=Path, required=True, help="standalone_hyenadna.py")
+    parser.add_argument("--default-mlp", action="store_true", help="our default MLP, 2.8 times")
+    parser.add_argument("--bf16", action="store_true", help="both models under bf16 autocast")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    ours = default_model(max(options.lengths), options.target_compression)
+    # Three matrices of 256 x 680 have as many parameters as HyenaDNA's two of 256 x 1024.
+    mlp: dict[str, Any] = {} if options.default_mlp else {"intermediate_size": 680}
+    ours = default_model(max(options.lengths), options.target_compression, **mlp)
     theirs = hyenadna_of(load(options.source), ours.config).eval()
     rows = []
     for length in options.lengths:
         ids = random_dna(length)
-        with torch.no_grad():
+        precision = torch.autocast("cpu", torch.bfloat16, enabled=options.bf16)
+        with torch.no_grad(), precision:
             median = alternate(
                 {
                     "hyena_glt": partial(ours, ids, logits_to_keep=1),

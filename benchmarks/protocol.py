@@ -71,7 +71,7 @@ def random_dna(length: int) -> Tensor:
 
 
 def default_model(
-    longest: int, target_compression: float | None, *, causal: bool = True
+    longest: int, target_compression: float | None, *, causal: bool = True, **settings: Any
 ) -> HyenaGLT:
     """The default model with random weights, in inference mode.
 
@@ -79,11 +79,13 @@ def default_model(
         longest: Longest sequence, in nucleotides.
         target_compression: Nucleotides per patch to calibrate it to; None: the default threshold.
         causal: False: two-sided.
+        settings: Other fields that differ from the default.
     """
     torch.manual_seed(0)
     config = HyenaGLTConfig(
-        max_position_embeddings=longest, target_compression=target_compression, causal=causal
-    )
+        max_position_embeddings=longest, target_compression=target_compression, causal=causal,
+        **settings,
+    )  # fmt: skip
     model = HyenaGLT(config).eval()
     ids = random_dna(min(longest, 2048))
     model.calibrate_compression([{"input_ids": ids, "attention_mask": torch.ones_like(ids)}])

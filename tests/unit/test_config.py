@@ -554,8 +554,10 @@ def test_every_field_has_an_effect(field):
 
 
 # Two-sided filters have more weights, a head of both strands fewer; the longest sequence sets
-# where long filters start.
-OTHER_WEIGHTS = {"causal", "max_position_embeddings", "reverse_complement"}
+# where long filters start; the entropy head tells apart the tokens of the layout.
+OTHER_WEIGHTS = {
+    "causal", "max_position_embeddings", "reverse_complement", "num_letters", "kmer_size",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -54,13 +54,13 @@ class NgramEmbedding(nn.Module):
             input_ids: Token ids of aligned rows.
         """
         code = letter_codes(input_ids, self.config)
-        first = self.tables[0]
-        assert isinstance(first, nn.Embedding)
-        total = first.weight.new_zeros(*code.shape, first.embedding_dim)
         tables = dict(zip(self.spans, self.tables, strict=True))
-        for span, number, whole in ngram_numbers(code, self.base, sorted(self.spans)):
-            total = total + tables[span](torch.where(whole, number + 1, 0))
-        return total / len(self.tables) ** 0.5
+        parts = [
+            tables[span](torch.where(whole, number + 1, 0))
+            for span, number, whole in ngram_numbers(code, self.base, sorted(self.spans))
+        ]
+        total: Tensor = sum(parts[1:], parts[0])
+        return total / len(parts) ** 0.5
 
 
 def letter_codes(input_ids: Int[Tensor, "b l"], config: HyenaGLTConfig) -> Int[Tensor, "b l"]:

@@ -37,8 +37,9 @@ from hyena_glt.ops.recurrence import (
 )
 
 Evaluation = Literal["direct", "fft", "chunked"]
-# Steps beyond which the chunked scan is faster (and smaller) than one transform of everything.
-_LONGEST_TRANSFORM = 8192
+# Steps beyond which the chunked scan is faster (and smaller) than one transform of everything, on a
+# CPU, with gradients and without (benchmarks/convolution.py).
+_LONGEST_TRANSFORM = {"LI": 4096, "MR": 1024}
 
 
 class OperatorState(NamedTuple):
@@ -115,7 +116,10 @@ class HyenaOperator(nn.Module):
         """
         query, key, value = self._featurise(x, mask)
         gated = _zero_absent(key * value, mask)
-        mixed = self.convolve(gated) + self.skip.to(x.dtype) * gated
+        if self.kind == "SE":
+            mixed = short_convolution(gated, self._taps_with_skip(), causal=self.causal)
+        else:
+            mixed = self.convolve(gated) + self.skip.to(x.dtype) * gated
         return self.project_out(query * mixed)
 
     def convolve(self, u: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
@@ -150,7 +154,7 @@ class HyenaOperator(nn.Module):
         """
         if self.kind == "SE":
             return "direct"
-        return self.forced or ("fft" if steps <= _LONGEST_TRANSFORM else "chunked")
+        return self.forced or ("fft" if steps <= _LONGEST_TRANSFORM[self.kind] else "chunked")
 
     def initial_state(self, rows: int) -> OperatorState:
         """The state before the first step.
@@ -187,12 +191,15 @@ class HyenaOperator(nn.Module):
             state: What :meth:`initial_state` or the last call returned.
             tables: Those of the long filter, if there is one.
         """
-        features, history = short_scan(self.project_in(x), self.featuriser, state.features)
-        query, key, value = self._gates(features)
+        features, history = short_scan(
+            self.project_in(x), self.featuriser, state.features, self._gates()
+        )
+        query, key, value = features.chunk(3, dim=-1)
         gated = key * value
         if self.kind == "SE":
-            mixed, memory = short_scan(gated, self.taps, state.memory)
-        elif isinstance(self.filter, LongFilter):
+            mixed, memory = short_scan(gated, self._taps_with_skip(), state.memory)
+            return self.project_out(query * mixed), OperatorState(history, memory)
+        if isinstance(self.filter, LongFilter):
             mixed, memory = modal_scan(gated, self.filter.modes()[0], state.memory, tables=tables)
         else:
             after, _ = self.filter(self.filter.taps.shape[-1])
@@ -226,12 +233,19 @@ class HyenaOperator(nn.Module):
     def _featurise(self, x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """Queries, keys and values."""
         projected = self.project_in(_zero_absent(x, mask))
-        return self._gates(short_convolution(projected, self.featuriser, causal=self.causal))
-
-    def _gates(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = short_convolution(projected, self.featuriser, self._gates(), causal=self.causal)
         query, key, value = features.chunk(3, dim=-1)
-        gate = self.gate_bias.to(features.dtype)
-        return query + gate[0], key + gate[1], value
+        return query, key, value
+
+    def _gates(self) -> Tensor:
+        """What is added to queries, keys and (nothing) values."""
+        return torch.cat([self.gate_bias.flatten(), torch.zeros_like(self.skip)])
+
+    def _taps_with_skip(self) -> Tensor:
+        """Explicit taps to which the skip connection is added at the step itself."""
+        own = torch.zeros_like(self.taps[0])
+        own[-1 if self.causal else len(own) // 2] = 1.0
+        return self.taps + self.skip.unsqueeze(1) * own
 
 
 def _zero_absent(x: Tensor, mask: Tensor) -> Tensor:

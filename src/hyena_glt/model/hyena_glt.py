@@ -305,7 +305,10 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             queries,
             patches,
         )
-        hidden = hidden + read * _confidence(merging).to(read.dtype)
+        # A factor of one that only the backward pass sees.
+        if torch.is_grad_enabled():
+            read = read * _confidence(merging).to(read.dtype)
+        hidden = hidden + read
         for layer in self.local_decoder:
             hidden = self._run(layer, hidden, token_mask)
         out = self.output_norm(self.output_projection(hidden))
@@ -321,9 +324,11 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         """
         layout, merging = encoding.layout, encoding.merging
         assert encoding.tokens is not None
+        hidden = from_aligned(encoding.tokens, layout)
+        if not bool(layout.caller_mask.all()):
+            hidden = hidden * layout.caller_mask.unsqueeze(-1).to(hidden.dtype)
         output = HyenaGLTOutput(
-            last_hidden_state=from_aligned(encoding.tokens, layout)
-            * layout.caller_mask.unsqueeze(-1).to(encoding.tokens.dtype),
+            last_hidden_state=hidden,
             patch_hidden_state=encoding.patches,
             patch_mask=merging.patches.mask,
             compression_ratio=self._compression(encoding),

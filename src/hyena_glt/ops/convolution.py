@@ -40,7 +40,11 @@ class Modes(NamedTuple):
 
 
 def short_convolution(
-    x: Float[Tensor, "b t d"], taps: Float[Tensor, "d k"], *, causal: bool
+    x: Float[Tensor, "b t d"],
+    taps: Float[Tensor, "d k"],
+    bias: Float[Tensor, " d"] | None = None,
+    *,
+    causal: bool,
 ) -> Float[Tensor, "b t d"]:
     """Convolve every channel with a few explicit taps.
 
@@ -50,15 +54,18 @@ def short_convolution(
     Args:
         x: Input, zero on padding.
         taps: One filter per channel.
+        bias: Added to every step.
         causal: True if step t may only see steps up to t.
     """
     width = taps.shape[1]
     # Two-dimensional with channels last: on the CPU the backward pass is 4x that of conv1d.
     image = x.transpose(1, 2).unsqueeze(2)
-    ahead = 0 if causal else width // 2
-    image = F.pad(image, (width - 1 - ahead, ahead))
-    out = F.conv2d(image, taps.to(x.dtype)[:, None, None, :], groups=x.shape[2])
-    return out.squeeze(2).transpose(1, 2)
+    weight = taps.to(x.dtype)[:, None, None, :]
+    shift = None if bias is None else bias.to(x.dtype)
+    # Padding both sides and cutting the end off spares a padded copy of the input.
+    margin = width - 1 if causal else width // 2
+    out = F.conv2d(image, weight, shift, padding=(0, margin), groups=x.shape[2])
+    return out.squeeze(2).transpose(1, 2)[:, : x.shape[1]]
 
 
 def fft_length(minimum: int) -> int:

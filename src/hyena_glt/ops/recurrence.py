@@ -34,6 +34,8 @@ from hyena_glt.ops.convolution import Modes, fft_length, modal_filter, short_con
 CHUNK = 64
 """Steps of a chunk: large enough for matrix products, small enough that they cost less than the
 states do."""
+# Steps scanned at once, a multiple of the chunk: their intermediate results fit the cache.
+_SEGMENT = 8192
 # Size of the Fourier transforms of an explicit filter, in steps; at least twice the filter.
 _TRANSFORM = 2048
 
@@ -125,8 +127,8 @@ def modal_scan(
         state = x.new_zeros(rows, channels, 2 * modes.decay.shape[1], dtype=torch.float32)
     whole = steps - steps % chunk
     parts = []
-    if whole:
-        y, state = _scan_chunks(x[:, :whole], tables, state)
+    for segment in x[:, :whole].split(_SEGMENT, dim=1) if whole else ():
+        y, state = _scan_chunks(segment, tables, state)
         parts.append(y)
     if steps > whole:
         y, state = _scan_chunks(x[:, whole:], tables.first(steps - whole), state)
@@ -210,6 +212,7 @@ def short_scan(
     x: Float[Tensor, "b t d"],
     taps: Float[Tensor, "d k"],
     history: Float[Tensor, "b m d"],
+    bias: Float[Tensor, " d"] | None = None,
 ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b m d"]]:
     """Convolve causally with a few taps of every channel, going on from the last inputs.
 
@@ -217,6 +220,7 @@ def short_scan(
         x: Input.
         taps: One filter per channel; ``taps[:, -1]`` meets the current step.
         history: The last m = k - 1 inputs, zero before the start of a sequence.
+        bias: Added to every step.
 
     Returns:
         The output, and the last k - 1 inputs.
@@ -225,6 +229,7 @@ def short_scan(
     length = taps.shape[1]
     if x.shape[1] == 1:
         y = torch.einsum("bkd,dk->bd", whole, taps.to(x.dtype)).unsqueeze(1)
+        y = y if bias is None else y + bias.to(x.dtype)
     else:
-        y = short_convolution(whole, taps, causal=True)[:, length - 1 :]
+        y = short_convolution(whole, taps, bias, causal=True)[:, length - 1 :]
     return y, whole[:, whole.shape[1] - (length - 1) :]

@@ -56,7 +56,9 @@ def moving_average(x: Tensor, weight: Tensor) -> Tensor:
     return torch.stack(out, dim=1)
 
 
-def short_convolution(x: Tensor, taps: Tensor, *, causal: bool) -> Tensor:
+def short_convolution(
+    x: Tensor, taps: Tensor, bias: Tensor | None = None, *, causal: bool
+) -> Tensor:
     """Tap by tap.  See :func:`hyena_glt.ops.convolution.short_convolution`."""
     steps, width = x.shape[1], taps.shape[1]
     ahead = 0 if causal else width // 2
@@ -67,7 +69,7 @@ def short_convolution(x: Tensor, taps: Tensor, *, causal: bool) -> Tensor:
             source = step + ahead - (width - 1) + tap
             if 0 <= source < steps:
                 total = total + taps[:, tap] * x[:, source]
-        out.append(total)
+        out.append(total if bias is None else total + bias)
     return torch.stack(out, dim=1)
 
 

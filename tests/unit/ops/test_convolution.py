@@ -28,8 +28,10 @@ def assert_twins(fast, slow, *inputs, tolerance=1e-4, **options):
 @pytest.mark.parametrize("steps", AWKWARD)
 @pytest.mark.parametrize("causal", [True, False])
 def test_short_convolution_equals_its_slow_twin(steps, causal):
-    x, taps = torch.randn(2, steps, 6), torch.randn(6, 7)
-    assert_twins(convolution.short_convolution, reference.short_convolution, x, taps, causal=causal)
+    x, taps, bias = torch.randn(2, steps, 6), torch.randn(6, 7), torch.randn(6)
+    fast, slow = convolution.short_convolution, reference.short_convolution
+    assert_twins(fast, slow, x, taps, causal=causal)
+    assert_twins(fast, slow, x, taps, bias, causal=causal)
 
 
 @pytest.mark.parametrize("steps", AWKWARD)

@@ -43,7 +43,8 @@ def test_frozen_weights_are_left_out():
     model.model.requires_grad_(False)
     groups = make_optimizer(model, TrainingSettings()).param_groups
     trained = {id(p) for group in groups for p in group["params"]}
-    assert trained == {id(p) for p in model.classifier.parameters()}
+    heads = (model.classifier, model.kmer_readout)
+    assert trained == {id(p) for head in heads for p in head.parameters()}
 
 
 @pytest.mark.parametrize(
