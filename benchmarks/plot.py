@@ -2,7 +2,7 @@
 
     python benchmarks/plot.py
 
-Reads ``forward.json``, ``forward-16.json``, ``hyenadna.json``, ``scaling.json``,
+Reads ``forward.json``, ``forward-16.json``, ``hyenadna-16.json``, ``scaling.json``,
 ``scaling-16.json`` and ``generation.json`` from ``--results``.
 """
 
@@ -36,7 +36,7 @@ def draw_forward(axes: Axes, results: dict[str, dict[str, Any]]) -> None:
         axes: Where.
         results: By file name.
     """
-    plain, merged, hyenadna = (results[n] for n in ("forward", "forward-16", "hyenadna"))
+    plain, merged, hyenadna = (results[n] for n in ("forward", "forward-16", "hyenadna-16"))
     curves = (
         (plain, "hyena_glt", label_of(plain), _OURS),
         (merged, "hyena_glt", label_of(merged), _OURS_MERGED),
@@ -90,7 +90,7 @@ def main() -> None:
         "--output", type=Path, default=_ROOT / "docs" / "_static" / "performance.svg"
     )
     options = parser.parse_args()
-    names = ("forward", "forward-16", "hyenadna", "scaling", "scaling-16", "generation")
+    names = ("forward", "forward-16", "hyenadna-16", "scaling", "scaling-16", "generation")
     results = {name: json.loads((options.results / f"{name}.json").read_text()) for name in names}
 
     # Letters stay letters, and the same results give the same file.

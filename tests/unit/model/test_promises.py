@@ -277,6 +277,14 @@ def test_embeddings_given_are_embeddings_looked_up():
     torch.testing.assert_close(given, model(ids).logits)
 
 
+def test_hugging_faces_switch_checkpoints_the_model_in_a_face():
+    face = HyenaGLTForCausalLM(HyenaGLTConfig(**SMALL))
+    face.gradient_checkpointing_enable()
+    assert face.model.gradient_checkpointing
+    face.gradient_checkpointing_disable()
+    assert not face.model.gradient_checkpointing
+
+
 def test_gradient_checkpointing_changes_memory_and_not_gradients():
     gradients = []
     for checkpointing in (False, True):
