@@ -39,7 +39,7 @@ from hyena_glt.ops.recurrence import (
 Evaluation = Literal["direct", "fft", "chunked"]
 # Steps beyond which the chunked scan is faster (and smaller) than one transform of everything, on a
 # CPU, with gradients and without (benchmarks/convolution.py).
-_LONGEST_TRANSFORM = {"LI": 4096, "MR": 1024}
+_LONGEST_TRANSFORM = {"LI": 8192, "MR": 1024}
 
 
 class OperatorState(NamedTuple):

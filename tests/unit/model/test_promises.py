@@ -1,6 +1,7 @@
 """The promises of the design, on random weights of every kind of model."""
 
 import math
+import warnings
 from typing import Any
 
 import pytest
@@ -279,9 +280,11 @@ def test_embeddings_given_are_embeddings_looked_up():
 
 def test_hugging_faces_switch_checkpoints_the_model_in_a_face():
     face = HyenaGLTForCausalLM(HyenaGLTConfig(**SMALL))
-    face.gradient_checkpointing_enable()
-    assert face.model.gradient_checkpointing
-    face.gradient_checkpointing_disable()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer releases call it by another name
+        face.gradient_checkpointing_enable()
+        assert face.model.gradient_checkpointing
+        face.gradient_checkpointing_disable()
     assert not face.model.gradient_checkpointing
 
 
