@@ -22,8 +22,9 @@ class StreamedGeneration:
         self, generation_config: Any, model_kwargs: dict[str, Any], *args: Any, **kwargs: Any
     ) -> None:
         """Put an empty cache in, unless the caller has one or wants none."""
-        if generation_config.use_cache is not False:
-            model_kwargs.setdefault("past_key_values", HyenaGLTCache())
+        wanted = generation_config.use_cache is not False
+        if wanted and model_kwargs.get("past_key_values") is None:
+            model_kwargs["past_key_values"] = HyenaGLTCache()
 
     def prepare_inputs_for_generation(
         self,

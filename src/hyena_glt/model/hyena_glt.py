@@ -52,7 +52,7 @@ from hyena_glt.ops.layout import (
     mirror_index,
     to_aligned,
 )
-from hyena_glt.ops.scan import moving_average
+from hyena_glt.ops.scan import bounded, moving_average
 from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
 from hyena_glt.tasks.losses import causal_loss, sequence_loss, token_loss
 
@@ -581,7 +581,7 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             probability: (r, p) probability of each patch's start.
             patch_mask: (r, p), True on patches that exist; the others keep the average.
         """
-        weight = probability.clamp(1e-4, 1 - 1e-4)
+        weight = bounded(probability)
         # The first patch of a row has nothing before it.
         first = torch.zeros_like(weight)
         first[:, 0] = 1.0

@@ -32,7 +32,7 @@ from hyena_glt.layers.merger import MergerState
 from hyena_glt.layers.patterns import WIDTH
 from hyena_glt.model.cache import HyenaGLTCache
 from hyena_glt.ops.boundaries import tokens_since
-from hyena_glt.ops.scan import moving_average
+from hyena_glt.ops.scan import bounded, moving_average
 from hyena_glt.ops.segments import segment_mean
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _extend(model: "HyenaGLT", cache: HyenaGLTCache, ids: Tensor) -> Tensor:
     starts, probability, after = model.initial_merger.extend(hidden, context, places, merger)
     since = tokens_since(starts, merger.since)
     # The first patch of a sequence has nothing before it to be smoothed with.
-    weight = torch.where(position == tensors["first"].unsqueeze(1), 1.0, _bounded(probability))
+    weight = torch.where(position == tensors["first"].unsqueeze(1), 1.0, bounded(probability))
     tokens = model.bridge.encode_tokens(hidden)
     if length == 1:
         readable = _advance_by_one(model, cache, tokens, starts[:, 0], weight, position, merger)
@@ -383,10 +383,6 @@ def _check_length(model: "HyenaGLT", cache: HyenaGLTCache, length: int) -> None:
             f"input_ids: position {longest} lies beyond max_position_embeddings={limit}; raise it "
             "or cut the sequence"
         )
-
-
-def _bounded(probability: Tensor) -> Tensor:
-    return probability.clamp(1e-4, 1 - 1e-4)
 
 
 def _longest_patch(model: "HyenaGLT") -> int:

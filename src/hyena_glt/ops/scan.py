@@ -36,3 +36,12 @@ def moving_average(
         keep = torch.cat([keep[:, :reach], keep[:, reach:] * keep[:, :-reach]], dim=1)
         reach *= 2
     return value
+
+
+def bounded(weight: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:
+    """Keep weights off 0 and 1, so that no value is lost and none stands alone.
+
+    Args:
+        weight: In [0, 1].
+    """
+    return weight.clamp(1e-4, 1 - 1e-4)
