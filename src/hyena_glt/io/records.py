@@ -21,11 +21,14 @@ class SequenceRecord:
         id: Name of the sequence, without white space.
         sequence: Its letters, 5' to 3' (or N- to C-terminal), in the case of the file.
         description: What the file says about it besides the name; may be empty.
+        qualities: Phred score of each letter, one byte each (0 to 93); None where the format has
+            none.
     """
 
     id: str
     sequence: str
     description: str = ""
+    qualities: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,15 @@ class LabelledRecord:
         sequence: Its letters, 5' to 3' (or N- to C-terminal), in the case of the file.
         label: The class as it is written in the file (``str``), a value (``float``), or one
             number per label column (``tuple``).
+        qualities: Phred score of each letter, one byte each; None where there is none.
+        modality: ``dna``, ``rna`` or ``protein`` where the file says so per sequence; else None.
     """
 
     id: str
     sequence: str
     label: Label
+    qualities: bytes | None = None
+    modality: str | None = None
 
 
 def strange_letter(sequence: str) -> str | None:
