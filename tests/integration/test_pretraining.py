@@ -10,6 +10,8 @@ import time
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hyena_glt.cli import main as command_line
 from hyena_glt.data.simulation import simulate_genome
@@ -156,7 +158,11 @@ def test_mistakes_end_in_one_line_and_leave_nothing(genome, program, tmp_path):
         try_("--fasta", genome, "--set", "pretraining.step=5"), "did you mean pretraining.steps"
     )
     refused(try_("--fasta", genome, "--set", "model.causal=false"), "causal=True")
-    refused(try_("--fasta", genome, "--set", "pretraining.generate=99999"), "generate", "65536")
+    refused(
+        try_("--fasta", genome, "--set", "model.max_position_embeddings=1200"),
+        "375 that are sampled",
+        "1200",
+    )
     refused(try_("--resume"), "no run to resume")
     output.mkdir()
     refused(program("--fasta", genome, "--output", output), "exists")
@@ -171,6 +177,24 @@ def test_a_resumed_run_keeps_its_settings(genome, program, tmp_path):
     refused(program("--output", output, "--resume", *changed), "model.num_layers=None, not 1")
 
 
+@given(
+    st.lists(st.integers(1, 500), min_size=1, max_size=4), st.integers(1, 9), st.integers(1, 300)
+)
+def test_samples_start_behind_windows_spread_over_the_held_out_regions(sizes, count, window):
+    from hyena_glt.cli.pretraining import _places
+    from hyena_glt.data.genome import Region
+
+    regions = [Region(f"c{i}", 100, 100 + size) for i, size in enumerate(sizes)]
+    prompts = _places(regions, count, window)
+    assert len(prompts) == count
+    for prompt in prompts:
+        (home,) = [region for region in regions if region.contig == prompt.contig]
+        assert home.start <= prompt.start < prompt.end <= home.end
+        assert prompt.bases == min(window, home.bases)
+    halves = [Region("a", 0, 500), Region("b", 500, 1000)]
+    assert [prompt.end for prompt in _places(halves, 4, 100)] == [125, 375, 625, 875]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_e_coli_is_told_from_chance(shared_data, program, tmp_path):
@@ -181,4 +205,4 @@ def test_e_coli_is_told_from_chance(shared_data, program, tmp_path):
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["baseline"]["bits_per_base"] == pytest.approx(1.914, abs=0.002)
     assert metrics["test"]["bits_per_base"] < 1.95
-    assert metrics["generated"]["gc"] == pytest.approx(metrics["generated"]["genome_gc"], abs=0.05)
+    assert metrics["generated"]["gc"] == pytest.approx(metrics["generated"]["genome_gc"], abs=0.03)

@@ -4,9 +4,11 @@ read, divide -> Markov baseline -> train, in parts if need be -> test -> sample 
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -18,11 +20,12 @@ from hyena_glt.cli.experiment import (
     write_json,
     write_settings,
 )
-from hyena_glt.config import NUM_SPECIAL_TOKENS, HyenaGLTConfig
+from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.genome import Genome, Region
 from hyena_glt.errors import ConfigError, DataError, OutputError
 from hyena_glt.evaluation.baselines import InterpolatedMarkov
 from hyena_glt.evaluation.periodicity import codon_periodicity
+from hyena_glt.inference.generation import generate_sequences
 from hyena_glt.io.fasta import write_fasta
 from hyena_glt.io.records import SequenceRecord
 from hyena_glt.model.faces import HyenaGLTForCausalLM
@@ -34,7 +37,6 @@ from hyena_glt.training.settings import (
     PretrainingSettings,
     load_pretraining_settings,
 )
-from hyena_glt.training.step import seeded
 
 # Where the user does not say.  Genomes are long: dropout costs more than it saves, and positions
 # reach far beyond the windows.
@@ -42,6 +44,9 @@ _MODEL_DEFAULTS: dict[str, Any] = {"target_compression": 6.0, "dropout": 0.0}
 _CAUSAL_POSITIONS = 65_536
 _ORDER = 12
 _PERIODICITY_BASES = 300_000
+# One long sample is all of one gene or of none, and its GC content varies by several per cent;
+# short ones from many places average that.  A little more than the window of the periodicity.
+_STRETCH = 375
 
 
 def run_pretraining(settings: PretrainingRunSettings, output: Path, command: str) -> Metrics:
@@ -169,10 +174,11 @@ def _model_config(settings: PretrainingRunSettings, tokenizer: DNATokenizer) -> 
     if causal:
         defaults["max_position_embeddings"] = _CAUSAL_POSITIONS
     config = HyenaGLTConfig.for_tokenizer(tokenizer, **model_fields(settings, defaults))
-    if causal and options.generate + options.window > config.max_position_embeddings:
+    sampled = _stretches(options.generate)[1] if causal and options.generate else 0
+    if causal and options.window + sampled > config.max_position_embeddings:
         raise ConfigError(
-            f"pretraining.generate ({options.generate} bases) and the window before it "
-            f"({options.window}) are longer than model.max_position_embeddings "
+            f"pretraining.window ({options.window} bases) and the {sampled} that are sampled "
+            f"behind it are longer than model.max_position_embeddings "
             f"({config.max_position_embeddings})"
         )
     return config
@@ -195,30 +201,49 @@ def _sample(pretraining: Pretraining, tokenizer: DNATokenizer, output: Path) -> 
     """Let the model go on from held-out sequence, and see whether it looks like the genome."""
     options, model, genome = pretraining.settings, pretraining.model, pretraining.genome
     assert isinstance(model, HyenaGLTForCausalLM)
+    count, length = _stretches(options.generate)
+    prompts = _places(pretraining.regions.test, count, options.window)
+    made = generate_sequences(
+        model, tokenizer, [genome.sequence(prompt) for prompt in prompts], length=length,
+        seed=options.seed,
+    )  # fmt: skip
+    records = [
+        SequenceRecord(f"generated_{number}", found.new, f"sampled after {prompt}")
+        for number, (found, prompt) in enumerate(zip(made, prompts, strict=True), 1)
+    ]
+    write_fasta(output / "generated.fa", records)
+    sequences = [record.sequence for record in records]
+    period = codon_periodicity(sequences)
     held_out = max(pretraining.regions.test, key=lambda region: region.bases)
-    before = held_out._replace(end=min(held_out.end, held_out.start + options.window))
-    prompt = tokenizer(genome.sequence(before), return_tensors="pt").to(model.device)
-    with seeded(options.seed):
-        ids = model.generate(  # type: ignore[misc]  # Hugging Face's protocol
-            **prompt, max_new_tokens=options.generate, do_sample=True, top_k=0,
-            suppress_tokens=list(range(NUM_SPECIAL_TOKENS)),
-        )  # fmt: skip
-    sequence = str(tokenizer.decode(ids[0, before.bases :]))
-    record = SequenceRecord("generated", sequence, f"sampled after {before}")
-    write_fasta(output / "generated.fa", [record])
-    found = codon_periodicity(sequence)
-    real = Region(
-        held_out.contig, held_out.start, min(held_out.end, held_out.start + _PERIODICITY_BASES)
-    )
+    real = held_out._replace(end=min(held_out.end, held_out.start + _PERIODICITY_BASES))
     return {
-        "bases": len(sequence),
-        "gc": gc_content(sequence),
+        "bases": count * length,
+        "stretches": count,
+        "gc": gc_content("".join(sequences)),
         "genome_gc": genome.gc_content,
-        "periodicity": found.signal,
-        "periodicity_shuffled": found.shuffled_mean,
-        "periodicity_shuffled_sd": found.shuffled_sd,
+        "periodicity": period.signal,
+        "periodicity_shuffled": period.shuffled_mean,
+        "periodicity_shuffled_sd": period.shuffled_sd,
         "genome_periodicity": codon_periodicity(genome.sequence(real)).signal,
     }
+
+
+def _stretches(bases: int) -> tuple[int, int]:
+    """How many stretches of how many bases make up the sample."""
+    count = max(1, round(bases / _STRETCH))
+    return count, -(-bases // count)
+
+
+def _places(regions: Sequence[Region], count: int, window: int) -> list[Region]:
+    """What stands before each stretch: windows evenly spread over the regions."""
+    ends = np.cumsum([region.bases for region in regions])
+    prompts = []
+    for place in ((np.arange(count) + 0.5) * ends[-1] / count).astype(int).tolist():
+        region = regions[int(np.searchsorted(ends, place, side="right"))]
+        end = region.end - int(ends[regions.index(region)]) + place
+        end = min(region.end, max(end, region.start + window))
+        prompts.append(Region(region.contig, max(region.start, end - window), end))
+    return prompts
 
 
 def _say_sizes(console: Console, genome: Genome, regions: PretrainingRegions) -> None:
@@ -246,10 +271,11 @@ def _say_results(console: Console, metrics: Metrics) -> None:
     if "generated" in metrics:
         found = metrics["generated"]
         console.print(
-            f"{found['bases']:,} generated bases: period-3 signal {found['periodicity']:.2f}, "
-            f"shuffled {found['periodicity_shuffled']:.2f} ± "
-            f"{found['periodicity_shuffled_sd']:.2f}, genome {found['genome_periodicity']:.2f}; "
-            f"GC {found['gc']:.1%}, genome {found['genome_gc']:.1%}",
+            f"{found['bases']:,} bases generated behind {found['stretches']} held-out places:\n"
+            f"period-3 signal {found['periodicity']:.2f}, "
+            f"genome {found['genome_periodicity']:.2f}, "
+            f"shuffled {found['periodicity_shuffled']:.2f} ± {found['periodicity_shuffled_sd']:.2f}"
+            f"\nGC {found['gc']:.1%}, genome {found['genome_gc']:.1%}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
     console.print(

@@ -4,6 +4,7 @@ Codon usage makes each of the three codon positions prefer other bases, so the s
 sequence has a peak at one third of a cycle per base; other sequence has none.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class CodonPeriodicity(NamedTuple):
     shuffled_sd: float
 
 
-def codon_periodicity(sequence: str, *, seed: int = 0) -> CodonPeriodicity:
+def codon_periodicity(sequences: str | Sequence[str], *, seed: int = 0) -> CodonPeriodicity:
     """Measure the period-3 signal.
 
     The spectrum is that of the four sequences that mark with 1 where A, C, G and T stand, summed.
@@ -39,26 +40,34 @@ def codon_periodicity(sequence: str, *, seed: int = 0) -> CodonPeriodicity:
     genes begin and end, each in its own frame.
 
     Args:
-        sequence: DNA or RNA, either case, either strand; other letters than the four bases mark
-            nothing.  What does not fill a last window is left out; a sequence shorter than a window
-            is one, but for the one or two bases behind its last codon.
+        sequences: DNA or RNA, one or several, either case, either strand; other letters than the
+            four bases mark nothing.  What does not fill a last window of its sequence is left out;
+            where the shortest is shorter than a window, windows are as short, but for the one or
+            two bases behind its last codon.
         seed: Of the shuffling.
 
     Returns:
-        The signal, and that of 20 copies with the bases in random order.
+        The signal, and that of 20 copies with the bases of all in random order.
 
     Raises:
-        DataError: If the sequence has fewer than 6 bases.
+        DataError: If a sequence has fewer than 6 bases, or there is none.
 
     Source:
         Tiwari, Ramachandran, Bhattacharya, Bhattacharya and Ramaswamy 1997, Computer Applications
         in the Biosciences 13:263.
     """
-    if len(sequence) < 6:
-        raise DataError(f"periodicity needs at least 6 bases, got {len(sequence)}")
-    window = min(_WINDOW, len(sequence) // 3 * 3)
-    letters = letter_bytes(sequence.upper().replace("U", "T"))
-    letters = letters[: len(letters) // window * window].copy()
+    if isinstance(sequences, str):
+        sequences = [sequences]
+    shortest = min(map(len, sequences), default=0)
+    if shortest < 6:
+        raise DataError(f"periodicity needs at least 6 bases, got {shortest}")
+    window = min(_WINDOW, shortest // 3 * 3)
+    letters = letter_bytes(
+        "".join(
+            sequence[: len(sequence) // window * window].upper().replace("U", "T")
+            for sequence in sequences
+        )
+    ).copy()
     signal = _signal(letters, window)
     rng = np.random.default_rng(seed)
     shuffled = []

@@ -95,8 +95,8 @@ class PretrainingSettings(OptimizerSettings):
         holdout: Share of the genome that is held out for the test, in whole contigs or one stretch.
         evaluate_every: Steps between evaluations on the validation regions.
         checkpoint_every: Steps between checkpoints; as many are lost at most when a run dies.
-        generate: Length of the sequence that is sampled from the trained model, in bases, for
-            ``clm``; 0: none.
+        generate: Bases that are sampled from the trained model in all, for ``clm``, in stretches of
+            about 375 behind as many places of the held-out regions; 0: none.
     """
 
     section: ClassVar[str] = "pretraining"
@@ -111,7 +111,7 @@ class PretrainingSettings(OptimizerSettings):
     holdout: float = Field(default=0.1, gt=0, lt=1)
     evaluate_every: int = Field(default=250, ge=1)
     checkpoint_every: int = Field(default=250, ge=1)
-    generate: int = Field(default=3000, ge=0)
+    generate: int = Field(default=24_000, ge=0)
     weight_average: float = Field(default=0.999, ge=0, lt=1)
     warmup_fraction: float = Field(default=0.02, ge=0, lt=1)
 

@@ -64,3 +64,13 @@ def test_e_coli_genes_shine_through(shared_data):
     found = codon_periodicity(genome.sequence(Region(contig.contig, 1_000_000, 1_060_000)))
     assert found.signal > 3
     assert found.shuffled_mean == pytest.approx(1, abs=0.1)
+
+
+def test_several_sequences_are_windows_of_one_sample():
+    random = np.random.default_rng(1)
+    parts = ["".join(random.choice(list("ACGT"), length)) for length in (360, 351, 720)]
+    found = codon_periodicity(parts)
+    alone = [codon_periodicity(part).signal for part in parts]
+    assert found.signal == pytest.approx((alone[0] + alone[1] + 2 * alone[2]) / 4)
+    with pytest.raises(DataError, match="got 0"):
+        codon_periodicity([])
