@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hyena_glt.layers.hyena import OperatorState
+from hyena_glt.layers.linear import Linear
 
 
 class PatchAttention(nn.Module):
@@ -26,8 +27,8 @@ class PatchAttention(nn.Module):
         self.heads = heads
         self.causal = causal
         self.window = window
-        self.project_in = nn.Linear(width, 3 * width, bias=False)
-        self.project_out = nn.Linear(width, width, bias=False)
+        self.project_in = Linear(width, 3 * width, bias=False)
+        self.project_out = Linear(width, width, bias=False)
 
     def initial_state(self, rows: int) -> OperatorState:
         """The state before the first patch: keys and values of a window's other patches.

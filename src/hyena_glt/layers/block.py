@@ -9,6 +9,7 @@ from hyena_glt.layers.bridge import PatchLookDown, TokenMemory
 from hyena_glt.layers.dropout import ChannelDropout
 from hyena_glt.layers.hyena import HyenaOperator, OperatorState
 from hyena_glt.layers.mlp import GatedMLP
+from hyena_glt.ops.blocks import in_stretches
 from hyena_glt.ops.recurrence import ModalTables
 
 
@@ -138,6 +139,8 @@ class LocalLayer(nn.Module):
         self.mlp_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.mlp = GatedMLP(width, 2 * width, config.dropout)
         self.dropout = ChannelDropout(config.dropout)
+        # Steps that the two short convolutions look back together, if causal.
+        self.reach = config.short_filter_order + config.explicit_filter_length - 2
 
     def forward(
         self, hidden_states: Float[Tensor, "b l d"], token_mask: Bool[Tensor, "b l"]
@@ -148,8 +151,15 @@ class LocalLayer(nn.Module):
             hidden_states: Base-level states.
             token_mask: True on tokens.
         """
-        x = hidden_states
-        x = x + self.dropout(self.operator(self.operator_norm(x), token_mask))
+        if self.training:
+            return self._layer(hidden_states, token_mask)
+        behind = 0 if self.operator.causal else self.reach
+        return in_stretches(
+            self._layer, hidden_states, token_mask, before=self.reach, behind=behind
+        )
+
+    def _layer(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = x + self.dropout(self.operator(self.operator_norm(x), mask))
         return x + self.mlp(self.mlp_norm(x))
 
     def extend(

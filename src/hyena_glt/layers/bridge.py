@@ -26,6 +26,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.layers.linear import Linear
+from hyena_glt.ops.blocks import stretches
 from hyena_glt.ops.boundaries import Patches
 from hyena_glt.ops.segments import segment_mean, segment_softmax, segment_sum
 
@@ -74,16 +76,16 @@ class CrossAttentionPositionBridge(nn.Module):
         self.causal = config.causal
         self.window = config.bridge_window
         self.token_norm = nn.LayerNorm(local, eps=config.layer_norm_eps)
-        self.token_keys = nn.Linear(local, local, bias=False)
-        self.token_values = nn.Linear(local, local, bias=False)
-        self.mean_to_patch = nn.Linear(local, width, bias=False)
+        self.token_keys = Linear(local, local, bias=False)
+        self.token_values = Linear(local, local, bias=False)
+        self.mean_to_patch = Linear(local, width, bias=False)
         self.encode_attention = PatchLookDown(local, local, width, config.num_attention_heads)
         self.heads = config.num_attention_heads
         self.patch_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
-        self.patch_keys = nn.Linear(width, local, bias=False)
-        self.patch_values = nn.Linear(width, local, bias=False)
-        self.decode_query = nn.Linear(local, local, bias=False)
-        self.decode_out = nn.Linear(local, local, bias=False)
+        self.patch_keys = Linear(width, local, bias=False)
+        self.patch_values = Linear(width, local, bias=False)
+        self.decode_query = Linear(local, local, bias=False)
+        self.decode_out = Linear(local, local, bias=False)
 
     def encode_byte_to_patch(
         self, tokens: Float[Tensor, "b l d"], patches: Patches
@@ -198,6 +200,18 @@ class CrossAttentionPositionBridge(nn.Module):
         Returns:
             What each token read (zero where it may read nothing), and its attention weights.
         """
+        parts = [
+            self._read(queries[:, here], keys, values, targets[:, here], seen[:, here])
+            for here in stretches(queries)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        read, weights = zip(*parts, strict=True)
+        return torch.cat(read, dim=1), torch.cat(weights, dim=1)
+
+    def _read(
+        self, queries: Tensor, keys: Tensor, values: Tensor, targets: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
         rows, length, _ = queries.shape
         count = keys.shape[1]
         query = self.decode_query(queries).flatten(0, 1)
@@ -239,8 +253,8 @@ class PatchLookDown(nn.Module):
     def __init__(self, query_width: int, local: int, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(query_width, local, bias=False)
-        self.out = nn.Linear(local, width, bias=False)
+        self.query = Linear(query_width, local, bias=False)
+        self.out = Linear(local, width, bias=False)
 
     def forward(
         self, patches: Float[Tensor, "s q"], memory: TokenMemory

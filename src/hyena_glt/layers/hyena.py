@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hyena_glt.layers.filters import LongFilter, MediumFilter
+from hyena_glt.layers.linear import Linear
 from hyena_glt.ops.convolution import long_convolution, short_convolution
 from hyena_glt.ops.recurrence import (
     CHUNK,
@@ -86,8 +87,8 @@ class HyenaOperator(nn.Module):
         self.kind = kind
         self.causal = causal
         self.forced: Evaluation | None = None
-        self.project_in = nn.Linear(width, 3 * width, bias=False)
-        self.project_out = nn.Linear(width, width, bias=False)
+        self.project_in = Linear(width, 3 * width, bias=False)
+        self.project_out = Linear(width, width, bias=False)
         featuriser = torch.zeros(3 * width, short_filter_order)
         featuriser[:, -1 if causal else short_filter_order // 2] = 1.0
         noise = 0.3 * torch.randn_like(featuriser) / short_filter_order**0.5

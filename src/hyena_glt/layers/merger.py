@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from hyena_glt.config import N_TOKEN_ID, NUM_SPECIAL_TOKENS, HyenaGLTConfig
 from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.layers.linear import Linear
 from hyena_glt.layers.patterns import PatternScorer
 from hyena_glt.ops.boundaries import (
     Patches,
@@ -98,7 +99,7 @@ class AdaptiveTokenMerger(nn.Module):
         self.scorer = config.boundary_scorer
         width = config.local_hidden_size
         self.entropy_head = (
-            nn.Linear(width, _predicted_tokens(config), bias=False)
+            Linear(width, _predicted_tokens(config), bias=False)
             if "entropy" in self.scorer
             else None
         )
@@ -107,8 +108,8 @@ class AdaptiveTokenMerger(nn.Module):
             nn.Parameter(torch.ones(())) if self.scorer == "entropy_pattern" else None
         )
         if self.scorer == "router":
-            self.router_query = nn.Linear(width, width, bias=False)
-            self.router_key = nn.Linear(width, width, bias=False)
+            self.router_query = Linear(width, width, bias=False)
+            self.router_key = Linear(width, width, bias=False)
         # State of the quantile control; saved with the weights.
         self.register_buffer("threshold", torch.tensor(float(config.merge_threshold)))
         self.register_buffer("score_scale", torch.ones(()))

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hyena_glt.layers.dropout import ChannelDropout
+from hyena_glt.layers.linear import Linear
 
 
 class GatedMLP(nn.Module):
@@ -20,8 +21,8 @@ class GatedMLP(nn.Module):
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.up = nn.Linear(width, 2 * hidden, bias=False)
-        self.down = nn.Linear(hidden, width, bias=False)
+        self.up = Linear(width, 2 * hidden, bias=False)
+        self.down = Linear(hidden, width, bias=False)
         self.dropout = ChannelDropout(dropout)
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:

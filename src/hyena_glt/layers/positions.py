@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.layers.filters import BIOLOGICAL_PERIODS
+from hyena_glt.layers.linear import Linear
 from hyena_glt.ops.boundaries import Patches
 
 
@@ -224,9 +225,9 @@ class SegmentAwarePositionalEncoding(nn.Module):
         ladder = torch.logspace(math.log10(2.0), math.log10(4.0 * max(longest, 2)), 20)
         periods = torch.cat([torch.tensor(BIOLOGICAL_PERIODS), ladder])
         self.register_buffer("periods", periods)
-        self.waves = nn.Linear(2 * len(periods), width, bias=False)
+        self.waves = Linear(2 * len(periods), width, bias=False)
         # Each fraction enters as itself and as three half-waves, so that both ends stand out.
-        self.fractions = nn.Linear(4 * num_fractions, width, bias=False) if num_fractions else None
+        self.fractions = Linear(4 * num_fractions, width, bias=False) if num_fractions else None
 
     def forward(
         self, position: Float[Tensor, "_ n"] | Int[Tensor, "_ n"], fractions: list[Tensor]

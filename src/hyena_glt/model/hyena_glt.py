@@ -36,6 +36,7 @@ from hyena_glt.layers.block import HyenaGLTBlock, LocalLayer
 from hyena_glt.layers.bridge import CrossAttentionPositionBridge
 from hyena_glt.layers.embedding import NgramEmbedding
 from hyena_glt.layers.hyena import Evaluation, HyenaOperator
+from hyena_glt.layers.linear import Linear
 from hyena_glt.layers.merger import AdaptiveTokenMerger, Merging, nucleotides_of
 from hyena_glt.layers.positions import BLTPositionManager
 from hyena_glt.model.blocked import BlockedPass
@@ -45,6 +46,7 @@ from hyena_glt.model.modes import inference_mode_of
 from hyena_glt.model.outputs import HyenaGLTOutput
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
 from hyena_glt.model.streaming import extend_batch, stream_blocks
+from hyena_glt.ops.blocks import in_stretches
 from hyena_glt.ops.layout import (
     Layout,
     aligned_layout,
@@ -119,7 +121,7 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         assert config.local_hidden_size is not None
         local, width = config.local_hidden_size, config.hidden_size
         self.embeddings = nn.Embedding(config.genomic_vocab_size, width)
-        self.embedding_projection = nn.Linear(width, local, bias=False)
+        self.embedding_projection = Linear(width, local, bias=False)
         self.ngrams = NgramEmbedding(config) if config.ngram_sizes else None
         self.position_manager = BLTPositionManager(config)
         self.local_encoder = nn.ModuleList(
@@ -135,7 +137,7 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         self.local_decoder = nn.ModuleList(
             LocalLayer(config) for _ in range(config.local_decoder_layers)
         )
-        self.output_projection = nn.Linear(local, width, bias=False)
+        self.output_projection = Linear(local, width, bias=False)
         self.output_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.gradient_checkpointing = config.gradient_checkpointing
         for name, settings in (config.attached_heads or {}).items():
@@ -311,8 +313,12 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         hidden = hidden + read
         for layer in self.local_decoder:
             hidden = self._run(layer, hidden, token_mask)
-        out = self.output_norm(self.output_projection(hidden))
+        out = in_stretches(self._project_out, hidden)
         return Encoding(out, x, merging, layout, ids, token_to_patch, patch_to_token)
+
+    def _project_out(self, hidden: Tensor) -> Tensor:
+        out: Tensor = self.output_norm(self.output_projection(hidden))
+        return out
 
     def assemble(self, encoding: Encoding, position_info: bool, attentions: bool) -> HyenaGLTOutput:
         """Bring an encoding into the caller's layout.

@@ -368,3 +368,18 @@ def test_auto_classes_know_the_models(tmp_path):
     torch.testing.assert_close(again(ids).logits, model(ids).logits)
     trunk = AutoModel.from_pretrained(tmp_path).eval()
     torch.testing.assert_close(trunk(ids).last_hidden_state, model(ids).last_hidden_state)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("scorer", ["fixed", "pattern"])
+def test_long_rows_are_the_same_with_gradients_and_without(causal, scorer):
+    """Without, the base level is computed stretch by stretch."""
+    settings = {"merge_threshold": -0.3} if scorer == "pattern" else {"target_compression": 5.0}
+    model = small(boundary_scorer=scorer, causal=causal, max_position_embeddings=5000, **settings)
+    ids = dna(2, 4700)
+    mask = torch.ones_like(ids)
+    mask[1, 3001:] = 0
+    whole = model(ids, mask).last_hidden_state
+    with torch.no_grad():
+        found = model(ids, mask).last_hidden_state
+    assert float((found - whole.detach()).abs().max()) < 1e-4
