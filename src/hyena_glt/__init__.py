@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hyena_glt.data.datasets import GenomicDataset
     from hyena_glt.data.genome import Genome
     from hyena_glt.data.loaders import create_genomic_dataloaders
+    from hyena_glt.data.streaming import StreamingGenomicDataset
+    from hyena_glt.data.streaming_loader import create_streaming_loader
     from hyena_glt.evaluation.baselines import InterpolatedMarkov
     from hyena_glt.inference.generation import generate_sequences
     from hyena_glt.inference.loading import load_language_model
@@ -38,7 +40,12 @@ if TYPE_CHECKING:
     from hyena_glt.model.outputs import HyenaGLTOutput
     from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
     from hyena_glt.tasks.readout import KmerReadout
-    from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
+    from hyena_glt.tokenizers import (
+        DNATokenizer,
+        GenomicTokenizer,
+        ProteinTokenizer,
+        RNATokenizer,
+    )
     from hyena_glt.training.pipeline import EnhancedTrainingPipeline
     from hyena_glt.training.pretraining import Pretraining
 
@@ -49,6 +56,7 @@ __all__ = [
     "EnhancedTrainingPipeline",
     "Genome",
     "GenomicDataset",
+    "GenomicTokenizer",
     "HyenaGLT",
     "HyenaGLTCache",
     "HyenaGLTConfig",
@@ -64,10 +72,12 @@ __all__ = [
     "RNATokenizer",
     "SequenceClassificationHead",
     "SequenceCollator",
+    "StreamingGenomicDataset",
     "TokenClassificationHead",
     "analyze_attention_patterns",
     "compute_compression_statistics",
     "create_genomic_dataloaders",
+    "create_streaming_loader",
     "generate_sequences",
     "load_language_model",
     "score_sequence",
@@ -79,6 +89,7 @@ _HOME = {
     "EnhancedTrainingPipeline": "hyena_glt.training.pipeline",
     "Genome": "hyena_glt.data.genome",
     "GenomicDataset": "hyena_glt.data.datasets",
+    "GenomicTokenizer": "hyena_glt.tokenizers",
     "HyenaGLT": "hyena_glt.model.hyena_glt",
     "HyenaGLTCache": "hyena_glt.model.cache",
     "HyenaGLTConfig": "hyena_glt.config",
@@ -94,10 +105,12 @@ _HOME = {
     "RNATokenizer": "hyena_glt.tokenizers",
     "SequenceClassificationHead": "hyena_glt.tasks.heads",
     "SequenceCollator": "hyena_glt.data.collators",
+    "StreamingGenomicDataset": "hyena_glt.data.streaming",
     "TokenClassificationHead": "hyena_glt.tasks.heads",
     "analyze_attention_patterns": "hyena_glt.interpretability",
     "compute_compression_statistics": "hyena_glt.interpretability",
     "create_genomic_dataloaders": "hyena_glt.data.loaders",
+    "create_streaming_loader": "hyena_glt.data.streaming_loader",
     "generate_sequences": "hyena_glt.inference.generation",
     "load_language_model": "hyena_glt.inference.loading",
     "score_sequence": "hyena_glt.inference.scoring",

@@ -20,6 +20,11 @@ from hyena_glt.errors import ConfigError
 # The layout of every vocabulary of this package: eight special tokens, then the letters.
 NUM_SPECIAL_TOKENS = 8
 N_TOKEN_ID = 5
+# The joint vocabulary: letters of each molecule, its canonical ones first, one range behind the
+# other.  A molecule's number is its place here.
+MODALITIES = ("dna", "rna", "protein")
+_JOINT_LETTERS = (4, 4, 27)
+_JOINT_ALPHABETS = (4, 4, 20)
 
 Stripe = Literal["SE", "MR", "LI", "attention"]
 BoundaryScorer = Literal["entropy", "pattern", "entropy_pattern", "router", "fixed", "track"]
@@ -83,6 +88,13 @@ class HyenaGLTConfig(PreTrainedConfig):
         num_letters: Single-letter tokens of the vocabulary, ambiguous residues included.
         kmer_size: Nucleotides in one k-mer token.
         overlapping_kmers: True if the tokenizer's stride is 1: one token per nucleotide.
+        joint_vocabulary: True for ``GenomicTokenizer``: letters of DNA, RNA and protein in id
+            ranges of their own.  ``alphabet_size`` is then 4, that of the nucleotides, and the
+            n-grams are those of DNA and RNA, which share their tables.
+        num_modalities: Kinds of sequence with an embedding of their own, which ``modality_ids``
+            choose; 0: none.  With the joint vocabulary DNA is 0, RNA 1, protein 2.
+        quality_embedding: The model reads ``quality_scores`` (Phred): letters and n-grams weigh
+            less the more likely they are wrong.
         boundary_scorer: What decides where patches start: next-token ``entropy``, sequence
             ``pattern``, both, a learned ``router`` (H-Net), ``fixed`` stride, or a ``track`` of
             scores given by the caller.
@@ -101,6 +113,10 @@ class HyenaGLTConfig(PreTrainedConfig):
         pad_token_id: Token that fills rows up; 0 in every vocabulary of this package.
         tie_word_embeddings: Always True: the language-model head is the embedding table.
         attached_heads: Settings of heads assigned to a ``HyenaGLT``, written when it is saved.
+        tasks: Tasks of a ``HyenaGLTForMultiTask``: for each name the fields of
+            :class:`~hyena_glt.tasks.multitask.TaskSpec`.
+        task_weighting: Weights of their losses: ``fixed``, as the tasks say, or ``uncertainty``:
+            learned.
     """
 
     model_type: ClassVar[str] = "hyena_glt"
@@ -139,6 +155,9 @@ class HyenaGLTConfig(PreTrainedConfig):
     num_letters: int = 4
     kmer_size: int = 1
     overlapping_kmers: bool = False
+    joint_vocabulary: bool = False
+    num_modalities: int = 0
+    quality_embedding: bool = False
     boundary_scorer: BoundaryScorer = "entropy_pattern"
     threshold_rule: Literal["relative", "absolute"] = "relative"
     target_compression: float | None = None
@@ -151,6 +170,8 @@ class HyenaGLTConfig(PreTrainedConfig):
     pad_token_id: int | None = 0
     tie_word_embeddings: bool = True
     attached_heads: dict[str, Any] | None = None
+    tasks: dict[str, Any] | None = None
+    task_weighting: Literal["fixed", "uncertainty"] = "fixed"
 
     def __post_init__(self, **kwargs: Any) -> None:
         self._refuse_unknown(kwargs)
@@ -183,13 +204,20 @@ class HyenaGLTConfig(PreTrainedConfig):
             tokenizer: One of this package's tokenizers; gives vocabulary, alphabet and k-mer size.
             settings: Any other field.
         """
-        defaults: dict[str, Any] = {
-            "genomic_vocab_size": len(tokenizer),
-            "alphabet_size": tokenizer.alphabet_size,
-            "num_letters": len(tokenizer.letters),
-            "kmer_size": tokenizer.kmer_size,
-            "overlapping_kmers": tokenizer.kmer_size > 1 and tokenizer.bases_per_token == 1,
-        }
+        defaults: dict[str, Any] = {"genomic_vocab_size": len(tokenizer)}
+        if tokenizer.is_joint:
+            defaults |= {
+                "joint_vocabulary": True,
+                "num_modalities": len(MODALITIES),
+                "num_letters": sum(_JOINT_LETTERS),
+            }
+        else:
+            defaults |= {
+                "alphabet_size": tokenizer.alphabet_size,
+                "num_letters": len(tokenizer.letters),
+                "kmer_size": tokenizer.kmer_size,
+                "overlapping_kmers": tokenizer.kmer_size > 1 and tokenizer.bases_per_token == 1,
+            }
         return cls(**{**defaults, **settings})
 
     @classmethod
@@ -211,6 +239,14 @@ class HyenaGLTConfig(PreTrainedConfig):
     def bases_per_token(self) -> int:
         """Nucleotides that one k-mer token moves along the sequence."""
         return 1 if self.overlapping_kmers else self.kmer_size
+
+    @property
+    def alphabets(self) -> tuple[tuple[int, int], ...]:
+        """Id of the first letter and number of canonical letters of each alphabet."""
+        if not self.joint_vocabulary:
+            return ((NUM_SPECIAL_TOKENS, self.alphabet_size),)
+        firsts = (first for first, _ in joint_letter_ranges())
+        return tuple(zip(firsts, _JOINT_ALPHABETS, strict=True))
 
     @property
     def max_patch_tokens(self) -> int:
@@ -275,7 +311,7 @@ class HyenaGLTConfig(PreTrainedConfig):
             if not isinstance(value, list | tuple) or not all(type(item) is kind for item in value):
                 wanted = "names" if kind is str else "whole numbers"
                 raise ConfigError(f"{name} must be a list of {wanted}, got {value!r}")
-        for name in ("causal", "gradient_checkpointing", "overlapping_kmers", "kmer_readout"):
+        for name in _SWITCHES:
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} must be true or false, got {getattr(self, name)!r}")
 
@@ -295,6 +331,7 @@ class HyenaGLTConfig(PreTrainedConfig):
             "boundary_scorer": get_args(BoundaryScorer),
             "threshold_rule": ("relative", "absolute"),
             "reverse_complement": ("none", "average"),
+            "task_weighting": ("fixed", "uncertainty"),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -351,6 +388,7 @@ class HyenaGLTConfig(PreTrainedConfig):
                 )
         self._check_ngrams()
         self._check_strands()
+        self._check_joint()
 
     def _check_ngrams(self) -> None:
         assert self.ngram_sizes is not None
@@ -366,9 +404,36 @@ class HyenaGLTConfig(PreTrainedConfig):
                     f"{self.alphabet_size**size:,} rows; at most 70,000 are allowed"
                 )
 
+    def _check_joint(self) -> None:
+        if not self.joint_vocabulary:
+            return
+        letters = sum(_JOINT_LETTERS)
+        wanted = {"kmer_size": 1, "alphabet_size": 4, "num_letters": letters}
+        for name, value in wanted.items():
+            if getattr(self, name) != value:
+                raise ConfigError(
+                    f"{name} must be {value} with joint_vocabulary=True, got {getattr(self, name)};"
+                    " HyenaGLTConfig.for_tokenizer(GenomicTokenizer()) sets all of them"
+                )
+        if self.genomic_vocab_size < NUM_SPECIAL_TOKENS + letters:
+            raise ConfigError(
+                f"genomic_vocab_size must be at least {NUM_SPECIAL_TOKENS + letters} with "
+                f"joint_vocabulary=True, got {self.genomic_vocab_size}"
+            )
+        if self.num_modalities not in (0, len(MODALITIES)):
+            raise ConfigError(
+                f"num_modalities must be 0 or {len(MODALITIES)} ({', '.join(MODALITIES)}) with "
+                f"joint_vocabulary=True, got {self.num_modalities}"
+            )
+
     def _check_strands(self) -> None:
         if self.reverse_complement == "none":
             return
+        if self.joint_vocabulary:
+            raise ConfigError(
+                "reverse_complement='average' is for DNA alone: in a joint vocabulary RNA and "
+                "protein have one strand; train such a model with reverse_complement='none'"
+            )
         if self.kmer_size != 1 or self.alphabet_size != 4:
             raise ConfigError(
                 "reverse_complement='average' needs single-nucleotide tokens of DNA or RNA, "
@@ -394,6 +459,12 @@ class HyenaGLTConfig(PreTrainedConfig):
             )
 
 
+def joint_letter_ranges() -> tuple[tuple[int, int], ...]:
+    """First letter id and number of letters of each molecule in the joint vocabulary."""
+    firsts = [NUM_SPECIAL_TOKENS + sum(_JOINT_LETTERS[:i]) for i in range(len(_JOINT_LETTERS))]
+    return tuple(zip(firsts, _JOINT_LETTERS, strict=True))
+
+
 _AT_LEAST = {
     "genomic_vocab_size": NUM_SPECIAL_TOKENS + 1, "hidden_size": 2, "num_layers": 1,
     "num_attention_heads": 1, "max_position_embeddings": 1, "max_segment_length": 1,
@@ -401,8 +472,12 @@ _AT_LEAST = {
     "medium_filter_length": 1, "filter_modes": 1, "attention_window": 1, "intermediate_size": 1,
     "local_hidden_size": 2, "local_encoder_layers": 1, "local_decoder_layers": 1,
     "explicit_filter_length": 1, "alphabet_size": 2, "num_letters": 2, "kmer_size": 1,
-    "bridge_window": 1,
+    "bridge_window": 1, "num_modalities": 0,
 }  # fmt: skip
+_SWITCHES = (
+    "causal", "gradient_checkpointing", "overlapping_kmers", "kmer_readout", "joint_vocabulary",
+    "quality_embedding",
+)  # fmt: skip
 _FRACTIONS = ("dropout", "head_dropout")
 _NUMBERS = ("merge_threshold", "layer_norm_eps", "target_compression")
 _LISTS = {"stripe": str, "ngram_sizes": int, "bridge_layers": int}

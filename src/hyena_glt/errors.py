@@ -15,6 +15,8 @@ catches them.  The command line prints the message alone and exits with code 2.
 
 from pathlib import Path
 
+_LONGEST = 600  # signs of a message
+
 
 class HyenaGLTError(Exception):
     """Root of all errors raised on purpose."""
@@ -36,6 +38,8 @@ class DataError(HyenaGLTError, ValueError):
     def __init__(
         self, message: str, *, path: str | Path | None = None, line: int | None = None
     ) -> None:
+        if len(message) > _LONGEST:  # it quotes what stands in the file, which may be a genome
+            message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
         place = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
         super().__init__(place + message)
         self.path = path

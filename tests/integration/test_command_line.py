@@ -208,9 +208,64 @@ def test_other_molecules(tmp_path, molecule, letters):
         "--epochs", 1, *TINY,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert ("baseline" in json.loads((tmp_path / "out" / "metrics.json").read_text())) is (
-        molecule == "rna"
-    )
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["baseline"]["test"].keys() == metrics["test"].keys()
+
+
+def write_rna(path, seed, also=()):
+    """Three classes by their composition, in the second word of the header; lines end in CRLF."""
+    random = np.random.default_rng(seed)
+    weights = {"5S": (5, 1, 1, 1), "leader": (1, 5, 1, 1), "IRES": (1, 1, 5, 1)}
+    records = list(also)
+    for number in range(90):
+        label = list(weights)[number % 3]
+        chances = np.array(weights[label]) / 8
+        letters = "".join(random.choice(list("ACGU"), 30 + number % 5, p=chances))
+        records.append((f"r{number} {label} x", letters + "R"))
+    text = "".join(f">{header}\r\n{letters}\r\n" for header, letters in records)
+    path.write_bytes(gzip.compress(text.encode()))
+    return records
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_labels_in_the_headers_and_what_test_and_training_share(tmp_path, drop):
+    shared = write_rna(tmp_path / "test.fa.gz", 1)[:6]
+    also = [(f"again_{header}", letters.replace("U", "t")) for header, letters in shared]
+    write_rna(tmp_path / "train.fa.gz", 2, also)
+    result = run(
+        "train", "--molecule", "rna", "--train", tmp_path / "train.fa.gz",
+        "--test", tmp_path / "test.fa.gz", "--label-column", "word:2",
+        "--output", tmp_path / "out", "--epochs", 1, *TINY, *(["--drop-leaked"] if drop else []),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "6 of 90 test sequences are in the training or validation data too" in result.stderr
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["labels"] == ["5S", "IRES", "leader"]
+    assert metrics["leaks"] == {"test": 6, "training": 6, "dropped": drop}
+    assert metrics["baseline"]["test"]["accuracy"] > 0.9
+
+
+def test_test_files_of_one_class_each(tmp_path):
+    random = np.random.default_rng(0)
+    for name, letters in (("amp", "KRLWIG"), ("other", "DESTNG")):
+        for part, count in (("train", 40), ("test", 12)):
+            text = "".join(
+                f">{name}{number}\n{''.join(random.choice(list(letters), 2 + number % 20))}\n"
+                for number in range(count)
+            )
+            (tmp_path / f"{name}_{part}.fa").write_text(text)
+    files = ("--positive", tmp_path / "amp_train.fa", "--negative", tmp_path / "other_train.fa")
+    common = ("train", "--molecule", "protein", *files, "--epochs", 1, *TINY)
+    result = run(
+        *common, "--test-positive", tmp_path / "amp_test.fa",
+        "--test-negative", tmp_path / "other_test.fa", "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "72 train, 8 validation, 24 test sequences" in result.stderr
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["baseline"]["test"]["accuracy"] > 0.8
+    result = run(*common, "--test-positive", tmp_path / "amp_test.fa", "--output", tmp_path / "no")
+    refused(result, "--test-positive", "--test-negative")
 
 
 class TestMistakes:
@@ -256,11 +311,11 @@ class TestMistakes:
         refused(self.train(tmp_path, train, "--test", test), "y.csv", "'2'", "'0', '1'")
 
     def test_a_sequence_that_is_too_long(self, tmp_path):
-        rows = [*planted(40, 0), ("A" * 2000, 1)]
+        rows = [*planted(40, 0), ("A" * 9000, 1)]
         train = write_csv(tmp_path / "x.csv", rows)
         refused(
             self.train(tmp_path, train),
-            "row_41", "2000", "max_position_embeddings=1024",
+            "row_41", "9000", "max_position_embeddings=1024",
         )  # fmt: skip
 
     def test_an_output_folder_that_exists(self, tmp_path):

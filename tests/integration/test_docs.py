@@ -75,7 +75,10 @@ def test_commands_have_these_options_and_settings(page):
         if words[-1] in {"--help", "--version"}:
             assert len(words) == 1 or words[0] in {*program.commands, "COMMAND"}
             continue
-        given = program.commands[words[0]].make_context(words[0], list(words[1:])).params
+        command, rest = program.commands[words[0]], words[1:]
+        while hasattr(command, "commands"):  # a group, such as data
+            command, rest = command.commands[rest[0]], rest[1:]
+        given = command.make_context(words[0], list(rest)).params
         load = load_pretraining_settings if words[0] == "pretrain" else load_settings
         assert set(load(None, given.get("settings")).model) <= fields
 
@@ -109,21 +112,19 @@ def test_presets_in_the_documentation_have_these_sizes():
     import torch
 
     from hyena_glt import DNATokenizer, HyenaGLTConfig, HyenaGLTForSequenceClassification
-    from hyena_glt.cli.experiment import _MODEL_DEFAULTS
+    from hyena_glt.cli.experiment import MODEL_DEFAULTS
     from hyena_glt.config import PRESETS
 
     page = text_of(ROOT / "docs/cli.md")
     for name, preset in PRESETS.items():
         fields = {k: v for k, v in preset.items() if k != "genomic_vocab_size"}
-        config = HyenaGLTConfig.for_tokenizer(
-            DNATokenizer(kmer_size=1), **fields, **_MODEL_DEFAULTS
-        )
+        config = HyenaGLTConfig.for_tokenizer(DNATokenizer(kmer_size=1), **fields, **MODEL_DEFAULTS)
         with torch.device("meta"):
             millions = HyenaGLTForSequenceClassification(config).num_parameters() / 1e6
         sizes = config.hidden_size, config.num_layers, config.max_position_embeddings
         row = " | ".join([name, *(f"{size:,}" for size in sizes), f"{millions:.1f} million"])
         assert f"| {row} |" in page
-    for name, value in _MODEL_DEFAULTS.items():
+    for name, value in MODEL_DEFAULTS.items():
         assert f"`{name}={str(value).lower()}`" in page
 
 

@@ -1,5 +1,6 @@
 """The guide's code blocks, as written, from Quick Start to Debugging Tools and API."""
 
+import copy
 import inspect
 import warnings
 
@@ -210,6 +211,65 @@ def test_memory_profiling(quick_start, capsys):
     ]
 
 
+def test_memory_management_in_training(quick_start):
+    from hyena_glt import HyenaGLT
+    from hyena_glt.tasks import SequenceClassificationHead
+
+    config, _, tokenizer = quick_start
+    config = copy.deepcopy(config)
+    # Enable gradient checkpointing for large sequences
+    config.gradient_checkpointing = True
+
+    model = HyenaGLT(config).train()
+    model.classifier = SequenceClassificationHead(config.hidden_size, num_labels=2, dropout=0.1)
+    batch = dict(tokenizer(["ATGGCC", "TTTAAACCC"], padding=True, return_tensors="pt"))
+    batch["labels"] = torch.tensor([0, 1])
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = model.embeddings.weight.detach().clone()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch has newer names for these two
+
+        # Use mixed precision training
+        from torch.cuda.amp import GradScaler, autocast
+
+        scaler = GradScaler()
+        with autocast():
+            outputs = model(**batch)
+            loss = criterion(outputs.logits, batch["labels"])
+
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+    assert not torch.equal(model.embeddings.weight, before)
+
+
+def test_task_specific_precision():
+    from hyena_glt.training.task_specific import get_optimal_precision_config
+
+    # Genome annotation: Adaptive FP16/FP8 with aggressive gradient clipping
+    config = get_optimal_precision_config("genome_annotation")
+    returned = {"dtype": torch.float16, "loss_scale": "dynamic", "max_grad_norm": 0.5}
+    assert as_asked(config) == returned
+
+    # Variant effect prediction: BF16 for numerical stability
+    config = get_optimal_precision_config("variant_effect")
+    returned = {"dtype": torch.bfloat16, "loss_scale": 2.0**8, "max_grad_norm": 1.0}
+    assert as_asked(config) == returned
+
+    # Protein function: Conditional FP8 support with memory optimization
+    config = get_optimal_precision_config("protein_function")
+    returned = {"dtype": torch.float8_e4m3fn, "memory_efficient": True}
+    assert as_asked(config) == returned
+
+
+def as_asked(config):
+    """A configuration with the format that the hardware may lack."""
+    config = dict(config)
+    config["dtype"] = config.pop("requested_dtype", config["dtype"])
+    return config
+
+
 def parameters_of(function):
     return list(inspect.signature(function).parameters)
 
@@ -262,6 +322,48 @@ def test_api_of_the_loaders():
     assert signature["val_data"].default is None
     assert signature["tokenizer"].default is None
     assert signature["batch_size"].default == 32
+
+
+# On a machine with fewer processors or without a GPU.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker", "ignore:.*pin_memory")
+def test_data_loader_of_performance_issues():
+    from torch.utils.data import DataLoader
+
+    from hyena_glt import DNATokenizer
+    from hyena_glt.data import GenomicDataset
+
+    data = [{"sequence": "ACG" * (i % 5 + 1), "labels": i % 2} for i in range(70)]
+    dataset = GenomicDataset(data, DNATokenizer(vocab_size=1000, kmer_size=3))
+
+    # Use DataLoader optimizations
+    loader = DataLoader(
+        dataset, batch_size=32, num_workers=4, pin_memory=True, persistent_workers=True
+    )
+    batches = list(loader)
+    assert [len(batch["labels"]) for batch in batches] == [32, 32, 6]
+    assert [int(n) for batch in batches for n in batch["attention_mask"].sum(dim=1)] == (
+        [1, 2, 3, 4, 5] * 14
+    )
+
+
+def test_supported_formats(tmp_path):
+    from hyena_glt.data import DNATokenizer, GenomicDataset
+
+    contents = {
+        "fasta": ">s1\nACGT\n",
+        "fastq": "@s1\nACGT\n+\nIIII\n",
+        "json": '[{"id": "s1", "sequence": "ACGT", "labels": 0, "organism": "yeast"}]',
+        "jsonl": '{"id": "s1", "sequence": "ACGT", "labels": 0, "organism": "yeast"}\n',
+        "csv": "id,sequence,label\ns1,ACGT,0\n",
+    }
+    tokenizer = DNATokenizer(vocab_size=1000, kmer_size=3)
+    for ending, content in contents.items():
+        data = tmp_path / f"data.{ending}"
+        data.write_text(content)
+        dataset = GenomicDataset(data, tokenizer, max_length=512, task="classification")
+        assert dataset.ids == ["s1"]
+        assert tokenizer.decode(dataset[0]["input_ids"]) == "ACGT"
+        assert ("labels" in dataset[0]) == (ending not in {"fasta", "fastq"})
 
 
 def test_api_of_the_analysis(quick_start, tmp_path):

@@ -16,12 +16,17 @@ from transformers.configuration_utils import PreTrainedConfig
 from hyena_glt.config import PRESETS, HyenaGLTConfig
 from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.model import HyenaGLT, HyenaGLTForSequenceClassification
-from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
+from hyena_glt.tokenizers import (
+    DNATokenizer,
+    GenomicTokenizer,
+    ProteinTokenizer,
+    RNATokenizer,
+)
 
 _HUGGING_FACE = {field.name for field in dataclasses.fields(PreTrainedConfig)}
 OWN_FIELDS = sorted({f.name for f in dataclasses.fields(HyenaGLTConfig)} - _HUGGING_FACE)
 # Their effects have tests of their own: padding and attached heads in model/test_promises.py.
-TESTED_ELSEWHERE = {"pad_token_id", "attached_heads"}
+TESTED_ELSEWHERE = {"pad_token_id", "attached_heads", "tasks", "task_weighting"}
 
 
 def made(**settings: Any) -> HyenaGLTConfig:
@@ -65,6 +70,10 @@ def test_the_names_that_hugging_face_uses_are_the_same_fields():
         HyenaGLTConfig(vocab_size=3)  # type: ignore[call-arg]
 
 
+JOINT: dict[str, Any] = {
+    "joint_vocabulary": True, "num_letters": 35, "genomic_vocab_size": 43,
+}  # fmt: skip
+
 # --- rules ---------------------------------------------------------------------------------------
 
 _LEAST = {
@@ -74,6 +83,7 @@ _LEAST = {
     "filter_modes": 1, "attention_window": 1, "intermediate_size": 1, "local_hidden_size": 2,
     "local_encoder_layers": 1, "local_decoder_layers": 1, "explicit_filter_length": 1,
     "alphabet_size": 2, "num_letters": 2, "kmer_size": 1, "bridge_window": 1,
+    "num_modalities": 0,
 }  # fmt: skip
 
 
@@ -122,7 +132,11 @@ def test_numbers_are_finite(field, value):
         HyenaGLTConfig(**{field: value})
 
 
-@pytest.mark.parametrize("field", ["causal", "gradient_checkpointing", "overlapping_kmers"])
+@pytest.mark.parametrize(
+    "field",
+    ["causal", "gradient_checkpointing", "overlapping_kmers", "joint_vocabulary",
+     "quality_embedding"],
+)  # fmt: skip
 @pytest.mark.parametrize("value", [1, "yes", None])
 def test_switches_are_true_or_false(field, value):
     with pytest.raises(ConfigError, match=f"^{field} must be true or false, got {value!r}$"):
@@ -220,6 +234,18 @@ def test_lists_hold_what_they_should(field, kind, value):
             "^reverse_complement='average' needs .* of DNA or RNA.*alphabet_size=20$",
         ),
         ({"reverse_complement": "average"}, "^reverse_complement='average'.*needs causal=False$"),
+        (
+            {**JOINT, "reverse_complement": "average", "causal": False},
+            "^reverse_complement='average' is for DNA alone: in a joint vocabulary",
+        ),
+        ({**JOINT, "kmer_size": 3}, "^kmer_size must be 1 with joint_vocabulary=True, got 3"),
+        ({**JOINT, "num_letters": 4}, "^num_letters must be 35 with joint_vocabulary=True, got 4"),
+        ({**JOINT, "alphabet_size": 20}, "^alphabet_size must be 4 with joint_vocabulary=True"),
+        (
+            {**JOINT, "genomic_vocab_size": 42},
+            "^genomic_vocab_size must be at least 43 with joint_vocabulary=True, got 42$",
+        ),
+        ({**JOINT, "num_modalities": 2}, r"^num_modalities must be 0 or 3 \(dna, .*got 2$"),
     ],
 )  # fmt: skip
 def test_every_rule_names_the_field_the_value_and_the_rule(settings, message):
@@ -307,10 +333,13 @@ def test_the_stripe_repeats_over_the_depth():
         (DNATokenizer(kmer_size=3), (76, 4, 4, 3, False)),
         (RNATokenizer(kmer_size=3, stride=1), (76, 4, 4, 3, True)),
         (ProteinTokenizer(), (35, 20, 27, 1, False)),
+        (GenomicTokenizer(), (43, 4, 35, 1, False)),
     ],
 )
 def test_a_configuration_fits_its_tokenizer(tokenizer, expected):
     config = HyenaGLTConfig.for_tokenizer(tokenizer, hidden_size=64)
+    joint = isinstance(tokenizer, GenomicTokenizer)
+    assert (config.joint_vocabulary, config.num_modalities) == (joint, 3 if joint else 0)
     found = (
         config.genomic_vocab_size,
         config.alphabet_size,
@@ -350,7 +379,7 @@ def test_a_saved_file_holds_every_field_as_a_plain_value(tmp_path):
     saved = json.loads((tmp_path / "config.json").read_text())
     assert set(OWN_FIELDS) <= set(saved)
     unknown = {name for name in OWN_FIELDS if saved[name] is None}
-    assert unknown == {"target_compression", "attached_heads"}
+    assert unknown == {"target_compression", "attached_heads", "tasks"}
     assert saved["intermediate_size"] == 944
 
 
@@ -360,6 +389,18 @@ def test_a_field_renamed_in_a_saved_file_is_refused(tmp_path):
     path.write_text(path.read_text().replace('"hidden_size"', '"hiden_size"'))
     with pytest.raises(ConfigError, match="did you mean hidden_size"):
         HyenaGLTConfig.from_pretrained(tmp_path)
+
+
+def test_a_file_saved_before_there_were_modalities_is_read(tmp_path):
+    HyenaGLTConfig(hidden_size=64).save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    saved = json.loads(path.read_text())
+    for field in ("num_modalities", "quality_embedding", "joint_vocabulary"):
+        del saved[field]
+    path.write_text(json.dumps(saved))
+    config = HyenaGLTConfig.from_pretrained(tmp_path)
+    assert (config.num_modalities, config.quality_embedding, config.hidden_size) == (0, False, 64)
+    assert config.joint_vocabulary is False
 
 
 # --- the guide -----------------------------------------------------------------------------------
@@ -524,6 +565,9 @@ EFFECTS = {
     "num_letters": Effect(40, nucleotides_per_patch, KMERS),
     "kmer_size": Effect(3, nucleotides_per_patch, {**KMERS, "kmer_size": 1}),
     "overlapping_kmers": Effect(True, nucleotides_per_patch, KMERS),
+    "joint_vocabulary": Effect(True, outputs, {"genomic_vocab_size": 43, "num_letters": 35}),
+    "num_modalities": Effect(3, shapes),
+    "quality_embedding": Effect(True, shapes),
     "boundary_scorer": Effect("router", shapes),
     "threshold_rule": Effect("absolute", patches),
     "target_compression": Effect(7.0, threshold_after_a_step),

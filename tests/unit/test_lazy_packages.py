@@ -11,7 +11,7 @@ import hyena_glt
 
 PACKAGES = [
     f"hyena_glt.{name}"
-    for name in ("data", "evaluation", "inference", "interpretability", "training")
+    for name in ("data", "evaluation", "inference", "interpretability", "io", "training")
 ]
 
 

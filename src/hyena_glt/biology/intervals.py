@@ -6,9 +6,6 @@ Positions are 0-based and half-open, in bases, counted on the strand of the refe
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ class Feature:
     source: str = ""
     score: float | None = None
     phase: int | None = None
-    attributes: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,8 @@ class Variant:
         contig: Name of the contig.
         position: First base of ``reference``, 0-based.
         reference: REF allele, on the strand of the reference genome.
-        alternatives: ALT alleles, on the same strand; one or more.
+        alternatives: ALT alleles, on the same strand; none where the file says ``.``.  Alleles that
+            are no bases (``<DEL>``, ``*``, breakends) stand here as they are written.
         id: Name of the variant; empty where the file says ``.``.
     """
 

@@ -1,5 +1,9 @@
 """Strands, composition and cleaning of sequences as text."""
 
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import numpy as np
 
 from hyena_glt.biology.alphabet import DNA, Alphabet, letter_bytes
@@ -70,3 +74,60 @@ def clean_sequence(sequence: str) -> str:
     """
     letters = sequence.upper().encode("ascii", "ignore")
     return letters.translate(None, delete=_NOT_GUIDE_LETTERS).decode("ascii")
+
+
+class CleanedSequences(NamedTuple):
+    """Cleaned sequences, and what cleaning took from them.
+
+    Attributes:
+        sequences: What is left of each sequence, in order; some may be empty.
+        changed: How many sequences lost a letter.
+        emptied: How many sequences lost every letter.
+        removed: Sign, upper case, to how often it was removed; the most frequent first.
+    """
+
+    sequences: list[str]
+    changed: int
+    emptied: int
+    removed: dict[str, int]
+
+    def summary(self) -> str:
+        """Say in words what was removed; U among it means that RNA was cleaned as DNA."""
+        if not self.removed:
+            return f"{len(self.sequences):,} sequences, nothing removed"
+        signs = ", ".join(f"{sign!r} {count:,} times" for sign, count in self.removed.items())
+        return (
+            f"{self.changed:,} of {len(self.sequences):,} sequences changed, {self.emptied:,} of "
+            f"them emptied; removed: {signs}"
+        )
+
+
+def clean_sequences(sequences: Iterable[str]) -> CleanedSequences:
+    """Apply :func:`clean_sequence` to several sequences, and count what it removes.
+
+    Args:
+        sequences: Any texts.
+
+    Returns:
+        The cleaned sequences and the counts.
+
+    Example:
+        >>> cleaned = clean_sequences(["acgt", "AC-GUU"])
+        >>> cleaned.sequences
+        ['ACGT', 'ACG']
+        >>> cleaned.summary()
+        "1 of 2 sequences changed, 0 of them emptied; removed: 'U' 2 times, '-' 1 times"
+    """
+    kept: list[str] = []
+    removed: Counter[str] = Counter()
+    changed = emptied = 0
+    for sequence in sequences:
+        cleaned = clean_sequence(sequence)
+        if cleaned != sequence.upper():
+            changed += 1
+            emptied += not cleaned
+            removed.update(sequence.upper())
+        kept.append(cleaned)
+    for letter in _GUIDE_LETTERS.decode():
+        del removed[letter]
+    return CleanedSequences(kept, changed, emptied, dict(removed.most_common()))

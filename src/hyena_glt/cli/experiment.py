@@ -4,6 +4,7 @@ read and check -> decide the strand -> k-mer baseline -> train -> test -> model,
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hyena_glt import __version__
+from hyena_glt.cli.molecules import metrics_by_modality, say_by_modality
 from hyena_glt.cli.reading import RunData, read_run_data
 from hyena_glt.config import PRESETS, HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
@@ -27,16 +29,21 @@ from hyena_glt.interpretability.attribution import in_silico_mutagenesis
 from hyena_glt.interpretability.compression import compute_compression_statistics
 from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.atomic import atomic_write
+from hyena_glt.training.curriculum import curriculum_options
 from hyena_glt.training.evaluator import METRIC_TASKS, metrics_of
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
+from hyena_glt.training.precision import choose, default_device
 from hyena_glt.training.run_log import RunLog, finite
 from hyena_glt.training.settings import ModelSettings, RunSettings
 
 # Where the user does not say: two-sided, six nucleotides per patch.
-_MODEL_DEFAULTS: dict[str, Any] = {"causal": False, "target_compression": 6.0}
+MODEL_DEFAULTS: dict[str, Any] = {"causal": False, "target_compression": 6.0}
 _EXAMPLES = 4
 _DEMO_TRAINING = {"num_epochs": 4, "strand": "forward"}
 _LONGEST_EXAMPLE = 512
+# A model is made for longer sequences than those of its preset without being asked, up to here.
+_LONGEST_BY_ITSELF = 8192
+_LONGEST_OF_PROTEINS = 3  # amino acids per k-mer of the baseline
 
 Metrics = dict[str, Any]
 
@@ -57,6 +64,20 @@ def run_training(settings: RunSettings, output: Path, command: str) -> Metrics:
         ConfigError: If a setting breaks a rule.
         DataError: If the data break a rule.
     """
+    choose(settings.training, default_device())  # refused before anything is read or written
+    if settings.tasks:
+        from hyena_glt.cli.multitask import run_tasks
+
+        return run_tasks(settings, output, command)
+    if settings.data.annotation is not None or settings.data.fasta:
+        from hyena_glt.cli.annotation import run_annotation
+
+        if settings.training.curriculum != "none":
+            raise ConfigError(
+                "training.curriculum is for labelled sequences; the windows of an annotated genome "
+                "have one length"
+            )
+        return run_annotation(settings, output, command)
     refuse_existing(output)
     return _run(settings, output, command)
 
@@ -64,13 +85,17 @@ def run_training(settings: RunSettings, output: Path, command: str) -> Metrics:
 def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
     console = Console(stderr=True)
     data = read_run_data(settings)
-    config = _model_config(settings, data)
+    config = model_config(settings, data.tokenizer, (data.train, data.validation, data.test))
     _say_sizes(console, data)
-    strand = _strand(settings, data)
-    baseline = _baseline(data, settings.training.strand == "both")
+    strand = decide_strand(settings, data)
+    baseline = kmer_baseline(settings, data)
+    curriculum = curriculum_options(settings.training, data.train, settings.data.molecule)
     extra: Metrics = {}
     output.mkdir(parents=True, exist_ok=True)
     with RunLog(output / "log.jsonl") as log:
+        if data.leaks.test:
+            extra["leaks"] = data.leaks._asdict()
+            log.write("note", message=_leak_sentence(data))
         if strand is not None:
             extra["strand"] = strand
             log.write("note", message=f"strand: {strand['strand']}: {strand['reason']}")
@@ -81,7 +106,7 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
 
         loaders = create_genomic_dataloaders(
             data.train, data.validation, batch_size=settings.training.batch_size,
-            seed=settings.training.seed,
+            seed=settings.training.seed, **curriculum,
         )  # fmt: skip
         pipeline = EnhancedTrainingPipeline(config, settings.training, log=log)
         result = pipeline.train(loaders["train"], loaders["val"])
@@ -91,8 +116,11 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
 
         predictor = Predictor.from_pretrained(output)
         console.print("testing the best epoch ...")
-        predictions = predictor.predict(data.test.sequences)
+        predictions = predictor.predict_dataset(data.test)
         test = metrics_of(data.test.task, data.test.labels, predictions.scores)
+        by_modality = metrics_by_modality(data.test, predictions.scores)
+        if by_modality:
+            extra["by_modality"] = by_modality
         log.write("evaluation", split="test", epoch=float(result.best_epoch), step=result.steps,
                   loss=None, metrics=test)  # fmt: skip
         examples = _examples(predictor, data.test, predictions)
@@ -113,7 +141,7 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
     write_json(output / "examples.json", examples)
     write_json(output / "metrics.json", metrics)
     report = write_report(output)
-    _say_results(console, metrics, report)
+    say_results(console, metrics, report)
     return metrics
 
 
@@ -235,11 +263,28 @@ def model_fields(settings: ModelSettings, defaults: dict[str, Any]) -> dict[str,
     return fields
 
 
-def _model_config(settings: RunSettings, data: RunData) -> HyenaGLTConfig:
-    fields = model_fields(settings, _MODEL_DEFAULTS)
-    config = HyenaGLTConfig.for_tokenizer(data.tokenizer, **fields)
+def model_config(
+    settings: ModelSettings, tokenizer: Any, parts: Sequence[GenomicDataset]
+) -> HyenaGLTConfig:
+    """The configuration of a model that can read some data.
+
+    Args:
+        settings: Preset, and what the user sets.
+        tokenizer: Of the data.
+        parts: All data sets.
+
+    Raises:
+        ConfigError: If a field breaks its rule.
+        DataError: If a sequence is longer than the model takes.
+    """
+    fields = model_fields(settings, MODEL_DEFAULTS)
+    needed = max(int(part.lengths.max()) for part in parts)
+    if "max_position_embeddings" not in settings.model and needed <= _LONGEST_BY_ITSELF:
+        fields["max_position_embeddings"] = max(fields["max_position_embeddings"], needed)
+    fields.setdefault("quality_embedding", any("quality_scores" in part[0] for part in parts))
+    config = HyenaGLTConfig.for_tokenizer(tokenizer, **fields)
     limit = config.max_position_embeddings
-    for dataset in (data.train, data.validation, data.test):
+    for dataset in parts:
         longest = int(dataset.lengths.argmax())
         if dataset.lengths[longest] > limit:
             raise DataError(
@@ -250,8 +295,19 @@ def _model_config(settings: RunSettings, data: RunData) -> HyenaGLTConfig:
     return config
 
 
-def _strand(settings: RunSettings, data: RunData) -> dict[str, Any] | None:
-    """Decide the strand and say why; None where there is nothing to decide."""
+def decide_strand(settings: RunSettings, data: RunData) -> dict[str, Any] | None:
+    """Decide the strand and say why.
+
+    Args:
+        settings: ``training.strand`` becomes ``both`` or ``forward``.
+        data: Validation data decide.
+
+    Returns:
+        The strand, the reason and the scores; None where there is nothing to decide.
+
+    Raises:
+        ConfigError: If both strands are asked for where there are none.
+    """
     can_flip = settings.data.molecule == "dna" and settings.data.kmer_size == 1
     asked = settings.training.strand
     if not can_flip:
@@ -279,13 +335,29 @@ def _strand(settings: RunSettings, data: RunData) -> dict[str, Any] | None:
     return {"strand": decision.strand, "reason": decision.reason, "scores": decision.scores}
 
 
-def _baseline(data: RunData, both_strands: bool) -> dict[str, Any] | None:
-    """k-mer logistic regression on the same data; only for classes of DNA and RNA."""
-    if data.train.task != "classification" or data.tokenizer.alphabet_size != 4:
+def kmer_baseline(settings: RunSettings, data: RunData) -> dict[str, Any] | None:
+    """k-mer logistic regression on the same data; only for classes.
+
+    Args:
+        settings: Molecule and strand.
+        data: To learn from, and to test on.
+
+    Returns:
+        Its name and its test figures; None without classes.
+    """
+    if data.train.task != "classification":
         return None
-    equal = len({len(s) for part in (data.train, data.validation, data.test)
-                 for s in part.sequences}) == 1  # fmt: skip
-    model = KmerLogisticRegression(both_strands=both_strands, positional=equal and not both_strands)
+    molecule = settings.data.molecule
+    both_strands = settings.training.strand == "both"
+    bases = molecule in {"dna", "rna"}
+    equal = bases and len({len(s) for part in (data.train, data.validation, data.test)
+                           for s in part.sequences}) == 1  # fmt: skip
+    model = KmerLogisticRegression(
+        kmer_size=_LONGEST_OF_PROTEINS if molecule == "protein" else 5,
+        both_strands=both_strands,
+        positional=equal and not both_strands,
+        molecule=molecule,
+    )
     model.fit(
         data.train.sequences, data.train.labels, (data.validation.sequences, data.validation.labels)
     )
@@ -294,17 +366,17 @@ def _baseline(data: RunData, both_strands: bool) -> dict[str, Any] | None:
     name = "k-mer logistic regression"
     if model.positional:
         name += " with positions"
-    return {"name": name, "test": compute_metrics("single_label", data.test.labels, scores)}
+    found = {"name": name, "test": compute_metrics("single_label", data.test.labels, scores)}
+    by_modality = metrics_by_modality(data.test, scores)
+    return {**found, "by_modality": by_modality} if by_modality else found
 
 
 def _examples(
     predictor: Predictor, test: GenomicDataset, predictions: Predictions
 ) -> dict[str, Any]:
     """Patch statistics of the test data, and a few sequences explained base by base."""
-    sample = test.sequences[:500]
-    statistics = compute_compression_statistics(
-        predictor.model, sample, tokenizer=predictor.tokenizer
-    )
+    sample = [test[row]["input_ids"] for row in range(min(len(test), 500))]
+    statistics = compute_compression_statistics(predictor.model, sample)
     tree: dict[str, Any] = {
         "patch_length_histogram": {
             "unit": "nucleotides",
@@ -323,11 +395,9 @@ def _examples(
     confidence = predictions.scores.max(axis=1)
     for row in _chosen(predictions, truth, [len(s) for s in test.sequences]):
         output = 0 if predictions.task == "regression" else int(predictions.scores[row].argmax())
-        ids = predictor.tokenizer.encode(test.sequences[row], return_tensors="pt")["input_ids"]
+        ids = test[row]["input_ids"].unsqueeze(0)
         found = in_silico_mutagenesis(predictor.model, ids.to(predictor.device), output)
-        patches = compute_compression_statistics(
-            predictor.model, [test.sequences[row]], tokenizer=predictor.tokenizer
-        ).sequences[0]
+        patches = compute_compression_statistics(predictor.model, [ids]).sequences[0]
         tree["examples"].append(
             {
                 "id": test.ids[row],
@@ -362,11 +432,32 @@ def _chosen(predictions: Predictions, truth: list[str], lengths: list[int]) -> l
 def _say_sizes(console: Console, data: RunData) -> None:
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
     sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
-    labels = ", ".join(data.train.label_names[:8]) or "values"
-    console.print(f"{sizes} sequences; labels: {labels}", highlight=False)
+    names = data.train.label_names
+    labels = ", ".join(names[:8]) + (f", ... ({len(names)})" if len(names) > 8 else "")
+    console.print(f"{sizes} sequences; labels: {labels or 'values'}", highlight=False)
+    if data.leaks.test:
+        console.print(_leak_sentence(data), style="yellow", highlight=False, soft_wrap=True)
 
 
-def _say_results(console: Console, metrics: Metrics, report: Path) -> None:
+def _leak_sentence(data: RunData) -> str:
+    leaks = data.leaks
+    found = (
+        f"{leaks.test:,} of {len(data.test):,} test sequences are in the training or validation "
+        "data too, letter for letter"
+    )
+    if leaks.dropped:
+        return f"{found}; {leaks.training:,} sequences were left out there"
+    return f"{found}; --drop-leaked leaves them out there"
+
+
+def say_results(console: Console, metrics: Metrics, report: Path) -> None:
+    """Print the test figures beside those of the baseline.
+
+    Args:
+        console: Where to.
+        metrics: What ``metrics.json`` holds.
+        report: Where the report is.
+    """
     table = Table(title="test")
     table.add_column("metric")
     table.add_column("Hyena-GLT", justify="right")
@@ -377,6 +468,9 @@ def _say_results(console: Console, metrics: Metrics, report: Path) -> None:
         cells = [name, f"{value:.4f}"]
         table.add_row(*cells, *([f"{baseline.get(name, float('nan')):.4f}"] if baseline else []))
     console.print(table)
+    say_by_modality(
+        console, metrics.get("by_modality", {}), metrics.get("baseline", {}).get("by_modality")
+    )
     console.print(
         f"{metrics['parameters']:,} parameters, {metrics['compression_ratio']:.2f} nucleotides per "
         f"patch, trained in {metrics['train_seconds']:.0f} s",

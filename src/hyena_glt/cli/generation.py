@@ -40,6 +40,8 @@ def run_generation(
     orf: bool,
     output: Path,
     decoding: dict[str, Any],
+    *,
+    offload: bool = False,
 ) -> None:
     """Generate sequences, write them as FASTA and compare them with shuffled copies.
 
@@ -53,9 +55,10 @@ def run_generation(
         output: FASTA file; ``-`` is the terminal.
         decoding: Temperature, top-k, top-p, greedy, beams and seed, as in
             :func:`~hyena_glt.inference.generation.generate_sequences`.
+        offload: Whether the weights stay in main memory.
     """
     gc_range = None if gc is None else _gc_range(gc)
-    network, tokenizer = load_language_model(model)
+    network, tokenizer = load_language_model(model, "cpu" if offload else None)
     prompts = [SequenceRecord("generated", "")]
     if prompt:
         prompts, origin = letters_or_file(prompt, "prompt")
@@ -72,6 +75,7 @@ def run_generation(
                 n=n,
                 gc_range=gc_range,
                 open_reading_frame=0 if orf else None,
+                offload=offload,
                 on_progress=lambda letters: bar.advance(task, letters),
                 **decoding,
             )

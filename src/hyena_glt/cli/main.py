@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hyena_glt import __version__
+from hyena_glt.cli.data import app as data_app
 from hyena_glt.errors import HyenaGLTError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(data_app, name="data")
 
 _SET = typer.Option(
     "--set",
@@ -30,6 +32,12 @@ _SET = typer.Option(
     help="Override any setting, e.g. [cyan]--set training.num_epochs=20[/] or "
     "[cyan]--set model.hidden_size=256[/]. May be repeated.",
 )
+
+
+class Offload(StrEnum):
+    """Where weights wait until they are needed."""
+
+    cpu = "cpu"
 
 
 class Strand(StrEnum):
@@ -53,6 +61,7 @@ class Molecule(StrEnum):
     dna = "dna"
     rna = "rna"
     protein = "protein"
+    mixed = "mixed"
 
 
 def _version(wanted: bool) -> None:
@@ -97,7 +106,9 @@ def train(
     ],
     train: Annotated[
         str | None,
-        typer.Option("--train", help="Training sequences with labels: CSV or TSV (.gz)."),
+        typer.Option(
+            "--train", help="Training sequences with labels: a table, FASTA, JSON, Parquet (.gz)."
+        ),
     ] = None,
     validation: Annotated[
         str | None, typer.Option(help="Validation sequences; else 10 % are held out.")
@@ -109,13 +120,36 @@ def train(
         str | None, typer.Option(help="FASTA of class 1, with --negative in place of --train.")
     ] = None,
     negative: Annotated[str | None, typer.Option(help="FASTA of class 0.")] = None,
+    test_positive: Annotated[
+        str | None, typer.Option(help="Test FASTA of class 1, with --test-negative.")
+    ] = None,
+    test_negative: Annotated[str | None, typer.Option(help="Test FASTA of class 0.")] = None,
+    fasta: Annotated[
+        list[str] | None,
+        typer.Option(help="Genome with --annotation, in place of --train. May be repeated."),
+    ] = None,
+    annotation: Annotated[
+        str | None,
+        typer.Option(help="GFF3 or GTF (.gz) of the features whose bases are to be found."),
+    ] = None,
     sequence_column: Annotated[
         str | None, typer.Option(help="Column of the sequences, if its name is unusual.")
     ] = None,
     label_column: Annotated[
-        str | None, typer.Option(help="Column of the labels; several by comma: multi-label.")
+        str | None,
+        typer.Option(
+            help="Column of the labels; several by comma: multi-label. In FASTA, description or "
+            "word:2 (second word of the header)."
+        ),
     ] = None,
-    molecule: Annotated[Molecule | None, typer.Option(help="What the letters are.")] = None,
+    drop_leaked: Annotated[
+        bool,
+        typer.Option("--drop-leaked", help="Do not train on sequences that the test holds too."),
+    ] = False,
+    molecule: Annotated[
+        Molecule | None,
+        typer.Option(help="What the letters are; mixed: the column modality says it."),
+    ] = None,
     strand: Annotated[
         Strand | None,
         typer.Option(
@@ -124,13 +158,21 @@ def train(
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
+    precision_for: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK",
+            help="Number format and gradient norm that suit genome_annotation, variant_effect, "
+            "protein_function or classification on this machine.",
+        ),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="Model size: small, medium, large.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings, e.g. the config.yaml of a run.")
     ] = None,
     settings: Annotated[list[str] | None, _SET] = None,
 ) -> None:
-    """Train on labelled sequences, test, predict, and write a report.
+    """Train on labelled sequences or an annotated genome, test, predict, and write a report.
 
     [bold]Examples[/]
 
@@ -140,6 +182,11 @@ def train(
 
         hyena-glt train --train reads.tsv --label-column activity --set data.task=regression
         --set training.num_epochs=30 --output runs/activity
+
+        hyena-glt train --molecule rna --train train.fa.gz --test test.fa.gz --label-column word:2
+        --output runs/rna
+
+        hyena-glt train --fasta genome.fna.gz --annotation genome.gff.gz --output runs/genes
     """
     from hyena_glt.cli.experiment import run_training
     from hyena_glt.training.settings import load_settings
@@ -147,11 +194,20 @@ def train(
     flags = {
         "data.train": train, "data.validation": validation, "data.test": test,
         "data.positive": positive, "data.negative": negative,
+        "data.test_positive": test_positive, "data.test_negative": test_negative,
+        "data.fasta": fasta, "data.annotation": annotation, "data.drop_leaked": drop_leaked or None,
         "data.sequence_column": sequence_column, "data.label_column": label_column,
         "data.molecule": molecule, "training.strand": strand, "training.num_epochs": epochs,
         "preset": preset,
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
+    if precision_for is not None:
+        from hyena_glt.training.task_specific import (
+            get_optimal_precision_config,
+            precision_settings,
+        )
+
+        given |= precision_settings(get_optimal_precision_config(precision_for))
     run_training(load_settings(config, settings, given), output, _command())
 
 
@@ -213,43 +269,63 @@ def pretrain(
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Option(help="Folder of a training.")],
-    data: Annotated[Path, typer.Option("--test", help="Sequences with labels: CSV or TSV (.gz).")],
+    data: Annotated[
+        Path, typer.Option("--test", help="Sequences with labels; a genome with --annotation.")
+    ],
+    annotation: Annotated[
+        Path | None,
+        typer.Option(help="GFF3 or GTF (.gz) of the genome, for a model of an annotation."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="JSON file for the metrics; else only printed.")
     ] = None,
     sequence_column: Annotated[str | None, typer.Option(help="Column of the sequences.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of the labels.")] = None,
 ) -> None:
-    """Score a trained model on labelled sequences.
+    """Score a trained model on labelled sequences, or on an annotated genome.
 
-    [bold]Example[/]
+    [bold]Examples[/]
 
         hyena-glt evaluate --model runs/mine --test other.csv
+
+        hyena-glt evaluate --model runs/genes --test other.fna.gz --annotation other.gff.gz
     """
     from hyena_glt.cli.use import run_evaluation
 
-    run_evaluation(model, data, output, sequence_column, label_column)
+    run_evaluation(model, data, annotation, output, sequence_column, label_column)
 
 
 @app.command()
 def predict(
     model: Annotated[Path, typer.Option(help="Folder of a training.")],
-    data: Annotated[Path, typer.Option("--input", help="Sequences: FASTA, CSV or TSV (.gz).")],
-    output: Annotated[Path, typer.Option(help="TSV file to write; - for the terminal.")] = Path(
-        "-"
-    ),
+    data: Annotated[
+        Path, typer.Option("--input", help="Sequences: FASTA, FASTQ, a table, ... (.gz).")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="TSV file to write (features as .gff3 or .bed, for a model of an annotation); - "
+            "for the terminal."
+        ),
+    ] = Path("-"),
+    per_base: Annotated[
+        Path | None,
+        typer.Option(help="TSV file (.gz) for the classes of every base, of such a model."),
+    ] = None,
     sequence_column: Annotated[str | None, typer.Option(help="Column of the sequences.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Sequences per forward pass.")] = 64,
 ) -> None:
-    """Predict sequences without labels.
+    """Predict sequences without labels, or find features in contigs of any length.
 
-    [bold]Example[/]
+    [bold]Examples[/]
 
         hyena-glt predict --model runs/mine --input new.fa.gz --output predictions.tsv
+
+        hyena-glt predict --model runs/genes --input new.fna.gz --output genes.gff3
     """
     from hyena_glt.cli.use import run_prediction
 
-    run_prediction(model, data, output, sequence_column, batch_size)
+    run_prediction(model, data, output, per_base, sequence_column, batch_size)
 
 
 @app.command()
@@ -319,6 +395,10 @@ def generate(
         typer.Option("--orf", help="No stop codon in the frame of the sequence's first base."),
     ] = False,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    offload: Annotated[
+        Offload | None,
+        typer.Option(help="Keep the weights in main memory, for a model larger than the GPU's."),
+    ] = None,
     output: Annotated[Path, typer.Option(help="FASTA file to write; - for the terminal.")] = Path(
         "-"
     ),
@@ -343,7 +423,7 @@ def generate(
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "greedy": greedy,
         "beams": beams, "seed": seed,
     }  # fmt: skip
-    run_generation(model, prompt, length, n, gc, orf, output, decoding)
+    run_generation(model, prompt, length, n, gc, orf, output, decoding, offload=offload is not None)
 
 
 @app.command()

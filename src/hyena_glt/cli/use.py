@@ -1,7 +1,9 @@
 """What ``hyena-glt evaluate``, ``predict`` and ``inspect`` do."""
 
+import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ from rich.table import Table
 
 from hyena_glt.biology.alphabet import DNA
 from hyena_glt.cli.experiment import write_json
-from hyena_glt.cli.reading import check_letters, letters_or_file
+from hyena_glt.cli.molecules import metrics_by_modality, say_by_modality
+from hyena_glt.cli.reading import check_letters, check_records, letters_or_file
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
-from hyena_glt.errors import DataError
+from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.inference.predictor import Predictor
 from hyena_glt.inference.tables import write_predictions
 from hyena_glt.interpretability.compression import SequencePatches, compute_compression_statistics
@@ -23,35 +26,39 @@ from hyena_glt.interpretability.patch_view import (
     render_patches,
     render_position_table,
 )
-from hyena_glt.io.formats import read_sequences
-from hyena_glt.io.tables import read_labelled_table
+from hyena_glt.io.formats import read_labelled, read_sequences
 from hyena_glt.training.evaluator import metrics_of
 
 
 def run_evaluation(
     model: Path,
     data: Path,
+    annotation: Path | None,
     output: Path | None,
     sequence_column: str | None,
     label_column: str | None,
 ) -> None:
-    """Score a trained model on labelled sequences.
+    """Score a trained model on labelled sequences, or on an annotated genome.
 
     Args:
         model: Folder of a training.
-        data: Table of sequences and labels.
+        data: Sequences and labels; the genome, for a model of an annotation.
+        annotation: Features of the genome, for such a model.
         output: JSON file for the metrics; None only prints them.
         sequence_column: Column of the sequences; None finds it.
         label_column: Column of the labels; None finds it.
     """
+    if _labels_bases(model) or annotation is not None:
+        _evaluate_annotation(model, data, annotation, output)
+        return
     predictor = Predictor.from_pretrained(model)
-    records = read_labelled_table(
+    records = read_labelled(
         data,
         sequence_column=sequence_column,
         label_column=label_column,
         numeric=predictor.task == "regression",
     )
-    check_letters(records, predictor.tokenizer.alphabet, str(data))
+    check_records(records, predictor.tokenizer, str(data))
     names = None if predictor.task == "regression" else predictor.labels
     try:
         dataset = GenomicDataset(
@@ -63,45 +70,124 @@ def run_evaluation(
         )
     except DataError as error:
         raise DataError(str(error), path=data) from None
-    predictions = predictor.predict(dataset.sequences, progress=_bar)
+    predictions = predictor.predict_dataset(dataset, progress=_bar)
     metrics = metrics_of(dataset.task, dataset.labels, predictions.scores)
+    by_modality = metrics_by_modality(dataset, predictions.scores)
     table = Table(title=f"{len(dataset):,} sequences of {data.name}")
     table.add_column("metric")
     table.add_column("value", justify="right")
     for name, value in metrics.items():
         table.add_row(name, f"{value:.4f}")
     Console().print(table)
+    say_by_modality(Console(), by_modality)
     if output is not None:
-        write_json(output, metrics)
+        write_json(output, {**metrics, "by_modality": by_modality} if by_modality else metrics)
 
 
 def run_prediction(
-    model: Path, data: Path, output: Path, sequence_column: str | None, batch_size: int
+    model: Path,
+    data: Path,
+    output: Path,
+    per_base: Path | None,
+    sequence_column: str | None,
+    batch_size: int,
 ) -> None:
-    """Predict sequences without labels.
+    """Predict sequences without labels, or call features in contigs.
 
     Args:
         model: Folder of a training.
-        data: FASTA or table of sequences.
-        output: TSV file; ``-`` is the terminal.
+        data: Sequences, or contigs.
+        output: TSV file; for a model of an annotation GFF3 or BED by its ending, or a TSV file of
+            the classes of every base; ``-`` is the terminal.
+        per_base: TSV file of the classes of every base, for such a model.
         sequence_column: Column of the sequences; None finds it.
         batch_size: Sequences per forward pass.
     """
+    if _labels_bases(model):
+        _predict_annotation(model, data, output, per_base)
+        return
+    if per_base is not None:
+        raise ConfigError("--per-base is for models of an annotation (train --annotation)")
     predictor = Predictor.from_pretrained(model)
     records = read_sequences(data, sequence_column=sequence_column)
-    check_letters(records, predictor.tokenizer.alphabet, str(data))
-    predictions = predictor.predict(
-        [record.sequence for record in records], batch_size=batch_size, progress=_bar
-    )
+    check_records(records, predictor.tokenizer, str(data))
+    dataset = GenomicDataset(records, predictor.tokenizer, None, "language_modeling")
+    predictions = predictor.predict_dataset(dataset, batch_size=batch_size, progress=_bar)
     ids = [record.id for record in records]
-    if str(output) == "-":
-        with tempfile.TemporaryDirectory() as folder:
-            table = Path(folder) / "predictions.tsv"
-            write_predictions(table, ids, predictions)
-            sys.stdout.write(table.read_text(encoding="utf-8"))
+    _write_or_show(output, "tsv", lambda path: write_predictions(path, ids, predictions))
+    if str(output) != "-":
+        Console(stderr=True).print(f"{len(ids):,} predictions: {output}", highlight=False)
+
+
+def _labels_bases(model: Path) -> bool:
+    """Whether a model gives every base a class; one that cannot be read is told of later."""
+    try:
+        tree = json.loads((model / "config.json").read_text(encoding="utf-8"))
+        return tree["architectures"] == ["HyenaGLTForTokenClassification"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _evaluate_annotation(
+    model: Path, data: Path, annotation: Path | None, output: Path | None
+) -> None:
+    from hyena_glt.cli.annotation import annotate, read_labelled_genome, say_classes
+    from hyena_glt.inference.annotator import GenomeAnnotator
+    from hyena_glt.training.settings import load_settings
+
+    annotator = GenomeAnnotator.from_pretrained(model)
+    if annotation is None:
+        raise ConfigError("this model labels bases: give --annotation, the features of the genome")
+    settings = load_settings(model / "config.yaml")
+    options = settings.data.model_copy(update={"annotation": str(annotation)})
+    labelled = read_labelled_genome([data], options)
+    counts, _ = annotate(annotator, labelled.genome, labelled.genome.contigs(), labelled)
+    assert counts is not None
+    classes, metrics = counts.classes(annotator.labels), counts.metrics()
+    say_classes(Console(), classes)
+    Console().print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    if output is not None:
+        write_json(output, {**metrics, "classes": [figures._asdict() for figures in classes]})
+
+
+def _predict_annotation(model: Path, data: Path, output: Path, per_base: Path | None) -> None:
+    from hyena_glt.biology.intervals import Interval
+    from hyena_glt.cli.annotation import annotate
+    from hyena_glt.data.genome import Genome
+    from hyena_glt.inference.annotator import GenomeAnnotator
+    from hyena_glt.io.bed import write_bed
+    from hyena_glt.io.gff import write_gff3
+
+    annotator = GenomeAnnotator.from_pretrained(model)
+    genome = Genome(read_sequences(data))
+    endings = output.name.lower().removesuffix(".gz").rpartition(".")
+    if endings[2] in {"tsv", "txt"}:
+        if per_base is not None:
+            raise ConfigError(f"{output} is a table of bases already; leave out --per-base")
+        annotate(annotator, genome, genome.contigs(), None, output)
         return
-    write_predictions(output, ids, predictions)
-    Console(stderr=True).print(f"{len(ids):,} predictions: {output}", highlight=False)
+    _, features = annotate(annotator, genome, genome.contigs(), None, per_base)
+    if endings[2] == "bed":
+        intervals = [
+            Interval(f.contig, f.start, f.end, f.strand, f.kind, 1000 * (f.score or 0.0))
+            for f in features
+        ]
+        write_bed(output, intervals)
+    else:
+        _write_or_show(output, "gff3", lambda path: write_gff3(path, features))
+    if str(output) != "-":
+        Console(stderr=True).print(f"{len(features):,} features: {output}", highlight=False)
+
+
+def _write_or_show(output: Path, ending: str, write: Callable[[Path], Any]) -> None:
+    """Write a file, or the terminal where the path is ``-``."""
+    if str(output) != "-":
+        write(output)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / f"output.{ending}"
+        write(whole)
+        sys.stdout.write(whole.read_text(encoding="utf-8"))
 
 
 def run_inspection(sequence: str, model: Path | None, boundaries: str | None, rows: int) -> None:

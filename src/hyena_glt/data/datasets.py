@@ -1,11 +1,11 @@
-"""Sequences with labels, tokenised: what a loader draws from.
+"""Sequences with labels: what a loader draws from.
 
-file or list -> records -> token ids and numbers -> one dictionary per sequence
+file, list or source -> store of letters -> tokens, when an item is asked for -> one dictionary
 """
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,32 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hyena_glt.data import labels as label_rules
+from hyena_glt.data.augmentation import Augmentation
+from hyena_glt.data.items import ItemMaker, without_cut_token
 from hyena_glt.data.labels import TASKS, Task
-from hyena_glt.errors import ConfigError, DataError
-from hyena_glt.io.formats import detect_format, read_sequences
-from hyena_glt.io.records import LabelledRecord, SequenceRecord
-from hyena_glt.io.tables import read_labelled_table
-from hyena_glt.tasks.losses import IGNORED
+from hyena_glt.data.opening import chunks, open_data, source_label_names
+from hyena_glt.data.packing import PackedBytes, TextView
+from hyena_glt.data.stored_records import Record, StoredRecord
+from hyena_glt.data.stores import SizedSource, SourceStore
+from hyena_glt.errors import AlphabetError, ConfigError, DataError
 
-Source = str | Path | Sequence[Mapping[str, Any] | LabelledRecord | SequenceRecord]
+Source = str | Path | Sequence[Record] | SizedSource
 
 
 class GenomicDataset(Dataset[dict[str, Any]]):
-    """Tokenised sequences and their labels, by number.
+    """Sequences and their labels, by number; tokenised when an item is asked for.
+
+    The letters of a plain FASTA, FASTQ, table or JSON file stay in the file and only their places
+    are in memory; so do those of a bgzipped FASTA file with its indexes.  From other compressed
+    files and from lists they are held at one byte each.
 
     Args:
-        data: A list of dictionaries with ``sequence`` and ``labels`` (or ``label``), perhaps
-            ``id``; a list of records; or the path of a FASTA, CSV or TSV file.
+        data: The path of a file of any format that :mod:`hyena_glt.io.formats` reads; a list of
+            dictionaries with ``sequence`` and ``labels`` (or ``label``), perhaps ``id``,
+            ``qualities`` (Phred, one number per letter) and ``modality``; a list of records; or
+            anything else with a length that gives such dictionaries by number, as a ``Dataset`` of
+            Hugging Face does.  The latter is read item by item; its classes are numbers already if
+            it names them in ``label_names``.
         tokenizer: One of this package's tokenizers.
         max_length: Most tokens kept of a sequence, the rest is cut off with a warning; None keeps
             all.
@@ -40,18 +50,24 @@ class GenomicDataset(Dataset[dict[str, Any]]):
             unknown) or ``language_modeling`` (no labels).
         label_names: Names of the classes, in the order of their numbers; None takes those of the
             data, sorted.
-        sequence_column: Column of the sequences, for tables; None finds it.
-        label_column: Column of the labels, for tables; None finds it.
+        sequence_column: Column or key of the sequences; None finds it.
+        label_column: Column or key of the labels; None finds it.  For FASTA and FASTQ
+            ``"description"`` or ``"word:2"``, see :func:`~hyena_glt.io.formats.iter_labelled`.
+        modality: ``dna`` (if None), ``rna`` or ``protein`` for records that do not say which they
+            are; of effect with a ``GenomicTokenizer``.
+        augment: Changes each sequence when it is asked for, see
+            :mod:`~hyena_glt.data.augmentation`; a function of seed, epoch and number.
+        seed: Of the augmentation.
 
     Raises:
-        ConfigError: If there is no such task, or ``max_length`` is below 1.
+        ConfigError: If there is no such task, or an argument breaks its rule.
         DataError: If the data is empty, a sequence is empty or not text, or a label breaks a rule.
 
     Attributes:
-        ids: Name of each sequence.
-        sequences: Letters of each sequence, as given.
-        labels: Numbers: (n,) classes, (n, t) of 0 and 1, values; a list of arrays for
-            ``token_classification``; None without labels.
+        ids: Name of each sequence; behaves like a list.
+        sequences: Letters of each sequence, as given; behaves like a list.
+        labels: Numbers: (n,) classes, (n, t) of 0 and 1, values; for ``token_classification`` an
+            array per sequence, one class per token; None without labels.
 
     Example:
         >>> from hyena_glt.tokenizers import DNATokenizer
@@ -71,25 +87,48 @@ class GenomicDataset(Dataset[dict[str, Any]]):
         label_names: Sequence[str] | None = None,
         sequence_column: str | None = None,
         label_column: str | None = None,
+        modality: str | None = None,
+        augment: Augmentation | None = None,
+        seed: int = 0,
     ) -> None:
         if task not in TASKS:
             raise ConfigError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
-        if max_length is not None and max_length < 1:
-            raise ConfigError(f"max_length must be at least 1 token or None, got {max_length}")
         self.task: str = task
         self.tokenizer = tokenizer
         self.max_length = max_length
-        if isinstance(data, str | Path):
-            data = _read(data, task, sequence_column, label_column)
-        self.ids, self.sequences, raw = _columns(data)
-        if not self.sequences:
-            raise DataError("there is no sequence in the data")
-        self._tokens = self._tokenize()
+        self.seed = seed
+        # A tensor can be shared, so that workers that live on see the epoch change.
+        self._epoch = torch.zeros((), dtype=torch.int64)
+        if augment is not None:
+            self._epoch.share_memory_()
+        self._maker = ItemMaker(tokenizer, max_length, modality, augment)
+        names = None if label_names is None else list(map(label_rules.class_name, label_names))
         self.label_names: list[str] = []
         self.labels: Any = None
-        if task != "language_modeling" and any(label is not None for label in raw):
-            names = None if label_names is None else list(map(label_rules.class_name, label_names))
+        self._per_base: PackedBytes | None = None
+        self._told = False
+
+        opened = open_data(data, self._maker, task, sequence_column, label_column)
+        self._store, raw, self._token_counts = opened
+        self._checked = self._token_counts is not None
+        if not len(self._store):
+            raise DataError("there is no sequence in the data")
+        self._rows = np.arange(len(self._store), dtype=np.int64)
+        if isinstance(self._store, SourceStore) and task != "language_modeling":
+            self._take_source_labels(self._store, names, label_column)
+        elif task != "language_modeling" and any(label is not None for label in raw):
             self._number_labels(raw, names)
+        self._tell_of_cuts(stacklevel=3)
+
+    @property
+    def ids(self) -> TextView:
+        """Name of each sequence."""
+        return TextView(self._store.id, self._rows)
+
+    @property
+    def sequences(self) -> TextView:
+        """Letters of each sequence, as given."""
+        return TextView(self._store.sequence, self._rows)
 
     @property
     def num_labels(self) -> int:
@@ -100,19 +139,48 @@ class GenomicDataset(Dataset[dict[str, Any]]):
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens in each sequence."""
-        return np.array([len(tokens) for tokens in self._tokens], dtype=np.int64)
+        """Tokens in each sequence, as far as they are kept."""
+        if self._token_counts is None:
+            self._token_counts = self._count_tokens()
+            self._tell_of_cuts(stacklevel=3)
+        return np.minimum(self._token_counts, self.max_length or np.iinfo(np.int64).max)
 
     def __len__(self) -> int:
         """Number of sequences."""
-        return len(self._tokens)
+        return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One sequence: ``input_ids`` (l,) and, if known, ``labels``."""
-        item: dict[str, Any] = {"input_ids": torch.from_numpy(self._tokens[index])}
-        if self.labels is not None:
-            item["labels"] = torch.as_tensor(self.labels[index])
-        return item
+        """One sequence: ``input_ids`` (l,) and, where known, ``labels``.
+
+        There are ``quality_scores`` (l,) if the data have qualities, and ``modality_ids`` with a
+        ``GenomicTokenizer``.
+        """
+        record = self._record(index)
+        label = None
+        if self.task != "token_classification" and self.labels is not None:
+            label = self.labels[index]
+        generator = None
+        if self._maker.augment is not None:
+            row = int(self._rows[index])
+            generator = np.random.default_rng((self.seed, int(self._epoch), row))
+        try:
+            return self._maker.item(
+                record,
+                label=label,
+                per_base=self._base_classes(index, record),
+                generator=generator,
+                quiet=self._checked,
+            )
+        except AlphabetError as error:
+            raise AlphabetError(f"{self.ids[index]}: {error}") from None
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, on which the augmentation depends.
+
+        Args:
+            epoch: From 0.
+        """
+        self._epoch.fill_(epoch)
 
     def subset(self, indices: Sequence[int]) -> "GenomicDataset":
         """The same data set with some of its sequences.
@@ -120,111 +188,179 @@ class GenomicDataset(Dataset[dict[str, Any]]):
         Args:
             indices: Which sequences, in which order.
         """
-        part = object.__new__(GenomicDataset)
-        part.task, part.tokenizer, part.max_length = self.task, self.tokenizer, self.max_length
-        part.label_names = self.label_names
-        part.ids = [self.ids[i] for i in indices]
-        part.sequences = [self.sequences[i] for i in indices]
-        part._tokens = [self._tokens[i] for i in indices]
-        if isinstance(self.labels, list):
-            part.labels = [self.labels[i] for i in indices]
-        else:
-            part.labels = None if self.labels is None else self.labels[list(indices)]
+        chosen = np.asarray(indices, dtype=np.int64)
+        part = self._copy()
+        part._rows = self._rows[chosen]
+        if self._token_counts is not None:
+            part._token_counts = self._token_counts[chosen]
+        if isinstance(self.labels, TokenLabels):
+            part.labels = TokenLabels(part)
+        elif self.labels is not None:
+            part.labels = self.labels[chosen]
         return part
 
-    def _tokenize(self) -> list[NDArray[np.int64]]:
-        encoded = self.tokenizer(list(self.sequences), return_attention_mask=False)["input_ids"]
-        tokens = [np.asarray(row, dtype=np.int64) for row in encoded]
-        longest = self.max_length
-        longer = 0 if longest is None else sum(len(row) > longest for row in tokens)
+    def augmented(self, augment: Augmentation | None) -> "GenomicDataset":
+        """The same data set with another augmentation.
+
+        Args:
+            augment: Takes the place of the present one; None takes that away.
+        """
+        other = self._copy()
+        if augment is not None:
+            other._epoch = self._epoch.clone().share_memory_()
+        other._maker = ItemMaker(self.tokenizer, self.max_length, self._maker.modality, augment)
+        if isinstance(self.labels, TokenLabels):
+            other.labels = TokenLabels(other)
+        return other
+
+    def _copy(self) -> "GenomicDataset":
+        other = object.__new__(GenomicDataset)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def _record(self, index: int) -> StoredRecord:
+        record = self._store.record(int(self._rows[index]), self._maker.letters_wanted)
+        return record._replace(sequence=without_cut_token(record.sequence))
+
+    # --- how long the sequences are ---
+
+    def _count_tokens(self) -> NDArray[np.int64]:
+        letters = self._store.letter_counts() if self._maker.one_token_per_letter else None
+        if letters is not None:
+            return letters[self._rows] + self._maker.added_tokens
+        counts: list[int] = []
+        for chunk in chunks(range(len(self))):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # told of with the items
+                counts += self._maker.token_counts([self._record(index) for index in chunk])
+        return np.array(counts, dtype=np.int64)
+
+    def _tell_of_cuts(self, stacklevel: int) -> None:
+        """Warn once of sequences that are cut off, as soon as it is sure that there are any."""
+        if self._told or self.max_length is None:
+            return
+        counts = self._token_counts
+        if counts is None:
+            letters = self._store.letter_counts()
+            counts = None if letters is None else self._maker.fewest_tokens(letters[self._rows])
+        if counts is None:
+            return
+        longer = int((counts > self.max_length).sum())
         if longer:
+            self._told = True
             warnings.warn(
-                f"{longer} of {len(tokens)} sequences are longer than max_length="
+                f"{longer} of {len(self)} sequences are longer than max_length="
                 f"{self.max_length} tokens and were cut off",
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
-        return [row[: self.max_length] for row in tokens]
+
+    # --- labels ---
 
     def _number_labels(self, raw: list[Any], names: Sequence[str] | None) -> None:
-        without = [id_ for id_, label in zip(self.ids, raw, strict=True) if _is_missing(label)]
-        if without:
-            raise DataError(f"{without[0]}: no label, where others have one")
+        # To look names up in a source would read all of it again.
+        ids = TextView(str, self._rows) if isinstance(self._store, SourceStore) else self.ids
+        missing = next((i for i, label in enumerate(raw) if _is_missing(label)), None)
+        if missing is not None:
+            raise DataError(f"{ids[missing]}: no label, where others have one")
+        if self.task == "token_classification":
+            self._number_base_labels(raw, names)
+            return
+        raw = [_plain(label) for label in raw]
         if self.task == "classification":
             self.label_names = list(names or label_rules.class_names(raw))
-            self.labels = label_rules.class_numbers(raw, self.label_names, self.ids)
+            self.labels = label_rules.class_numbers(raw, self.label_names, ids)
         elif self.task == "multi_label":
-            self.labels = label_rules.zeros_and_ones(raw, self.ids)
+            self.labels = label_rules.zeros_and_ones(raw, ids)
             count = self.labels.shape[1]
             self.label_names = list(names or (f"label_{i}" for i in range(count)))
             if len(self.label_names) != count:
                 raise DataError(
-                    f"{self.ids[0]}: {count} labels, where {len(self.label_names)} are named: "
+                    f"{ids[0]}: {count} labels, where {len(self.label_names)} are named: "
                     f"{', '.join(map(repr, self.label_names))}"
                 )
-        elif self.task == "regression":
-            self.labels = label_rules.values(raw, self.ids)
         else:
-            self._number_token_labels(raw, names)
+            self.labels = label_rules.values(raw, ids)
 
-    def _number_token_labels(self, raw: list[Any], names: Sequence[str] | None) -> None:
-        """One class per token: that of its first nucleotide; -100 for special tokens."""
-        known = {label for row in raw for label in row if label != IGNORED}
-        self.label_names = list(names or label_rules.class_names(sorted(known, key=str)))
-        number = {name: i for i, name in enumerate(self.label_names)}
-        self.labels = []
-        for id_, sequence, row, tokens in zip(
-            self.ids, self.sequences, raw, self._tokens, strict=True
-        ):
-            if len(row) != len(sequence):
-                raise DataError(f"{id_}: {len(row)} labels for {len(sequence)} nucleotides")
-            written = [None if label == IGNORED else label_rules.class_name(label) for label in row]
-            unknown = {name for name in written if name is not None} - number.keys()
-            if unknown:
-                raise DataError(f"{id_}: label {min(unknown)!r} is not among {self.label_names}")
-            per_base = np.array(
-                [IGNORED if name is None else number[name] for name in written], dtype=np.int64
-            )
-            starts, lengths = self.tokenizer.token_spans(tokens)
-            first = per_base[np.minimum(starts, len(per_base) - 1)]
-            self.labels.append(np.where(lengths > 0, first, IGNORED))
+    def _number_base_labels(self, raw: list[Any], names: Sequence[str] | None) -> None:
+        rows = [np.asarray(row) if isinstance(row, Tensor) else row for row in raw]
+        self.label_names = list(names or label_rules.base_class_names(rows))
+        self._per_base = PackedBytes()
+        counts = self._store.letter_counts()
+        assert counts is not None  # sources keep their labels
+        for id_, row, count in zip(self.ids, rows, counts.tolist(), strict=True):
+            numbers = label_rules.base_class_numbers(row, self.label_names, count, id_)
+            self._per_base.append(numbers.tobytes())
+        self.labels = TokenLabels(self)
 
-
-def _read(
-    path: str | Path, task: str, sequence_column: str | None, label_column: str | None
-) -> Sequence[LabelledRecord | SequenceRecord]:
-    if detect_format(path) == "fasta" or task == "language_modeling":
-        return read_sequences(path, sequence_column=sequence_column)
-    if task == "token_classification":
-        raise DataError("labels per nucleotide cannot be read from a table", path=path)
-    return read_labelled_table(
-        path,
-        sequence_column=sequence_column,
-        label_column=label_column,
-        numeric=task == "regression",
-    )
-
-
-def _columns(
-    data: Sequence[Mapping[str, Any] | LabelledRecord | SequenceRecord],
-) -> tuple[list[str], list[str], list[Any]]:
-    """Names, letters and labels of records of any kind."""
-    ids, sequences, raw = [], [], []
-    for number, item in enumerate(data):
-        if isinstance(item, SequenceRecord | LabelledRecord):
-            id_, sequence, label = item.id, item.sequence, getattr(item, "label", None)
-        else:
-            if "sequence" not in item:
+    def _take_source_labels(
+        self, store: SourceStore, names: list[str] | None, label_column: str | None
+    ) -> None:
+        """Labels of a source; classes that it names itself are numbers already."""
+        own = source_label_names(store.source, label_column)
+        if self.task == "token_classification":
+            if own is None:
                 raise DataError(
-                    f"item {number} has no 'sequence'; it holds {', '.join(map(repr, item))}"
+                    f"label_names: a {type(store.source).__name__} with labels per nucleotide must "
+                    "name its classes in an attribute label_names"
                 )
-            id_ = str(item.get("id", number))
-            sequence, label = item["sequence"], item.get("labels", item.get("label"))
-        if not isinstance(sequence, str) or not sequence:
-            raise DataError(f"{id_}: the sequence must be text of at least one letter")
-        ids.append(id_)
-        sequences.append(sequence)
-        raw.append(label.tolist() if isinstance(label, Tensor | np.ndarray | np.generic) else label)
-    return ids, sequences, raw
+            if names is not None and names != own:
+                raise DataError(f"label_names are {names}, those of the data {own}")
+            self.label_names = own
+            self.labels = TokenLabels(self)
+            return
+        raw = store.labels()
+        if any(label is not None for label in raw):
+            if own is not None and self.task == "classification":
+                numbers = label_rules.class_numbers(
+                    raw, [str(i) for i in range(len(own))], TextView(str, self._rows)
+                )
+                raw = [own[number] for number in numbers]
+                names = names or own
+            self._number_labels(raw, names)
+
+    def _base_classes(self, index: int, record: StoredRecord) -> NDArray[np.integer[Any]] | None:
+        """Class of each nucleotide, (letters,); None for other tasks and without labels."""
+        if self.task != "token_classification" or self.labels is None:
+            return None
+        if self._per_base is not None:
+            packed = self._per_base.get(int(self._rows[index]))
+            return np.frombuffer(packed, dtype=np.int32)
+        per_base = np.asarray(record.label)
+        if len(per_base) != len(record.sequence):
+            raise DataError(
+                f"{self.ids[index]}: {len(per_base)} labels for {len(record.sequence)} nucleotides"
+            )
+        return per_base
+
+
+class TokenLabels(Sequence[NDArray[np.int64]]):
+    """One class per token of each sequence, worked out when it is asked for.
+
+    Args:
+        dataset: Where the sequences are.
+    """
+
+    def __init__(self, dataset: GenomicDataset) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return len(self._dataset)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Classes of one sequence, (tokens,); for a slice a list of such arrays."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        dataset = self._dataset
+        record = dataset._record(index)
+        per_base = dataset._base_classes(index, record)
+        assert per_base is not None
+        tokens = dataset._maker.tokens(record, quiet=True)[: dataset.max_length]
+        return dataset._maker.token_labels(tokens, per_base)
+
+
+def _plain(label: Any) -> Any:
+    return label.tolist() if isinstance(label, Tensor | np.ndarray | np.generic) else label
 
 
 def _is_missing(label: Any) -> bool:

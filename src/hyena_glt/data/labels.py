@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyena_glt.errors import DataError
+from hyena_glt.tasks.losses import IGNORED
 
 Task = Literal[
     "classification", "multi_label", "regression", "token_classification", "language_modeling"
@@ -100,6 +101,48 @@ def zeros_and_ones(labels: Sequence[Any], ids: Sequence[str]) -> NDArray[np.floa
         first = int(wrong.argmax())
         raise DataError(f"{ids[first]}: multi-label needs 0 or 1 each, got {labels[first]!r}")
     return rows
+
+
+def base_class_names(rows: Sequence[Any]) -> list[str]:
+    """Names of the classes of single bases, in the order of their numbers.
+
+    Args:
+        rows: One label per base of each sequence; -100 is none.
+    """
+    known: set[Any] = set()
+    for row in rows:
+        known |= set(np.unique(row).tolist() if isinstance(row, np.ndarray) else row)
+    return class_names(sorted(known - {IGNORED}, key=str))
+
+
+def base_class_numbers(row: Any, names: Sequence[str], bases: int, id_: str) -> NDArray[np.int32]:
+    """Number of each base's class among the names, (bases,); -100 where it is unknown.
+
+    Args:
+        row: One label per base, -100 where unknown.
+        names: Names of the classes, in the order of their numbers.
+        bases: How many bases the sequence has.
+        id_: Name of the sequence, for messages.
+
+    Raises:
+        DataError: If there is not one label per base, or a label is not among the names.
+    """
+    if len(row) != bases:
+        raise DataError(f"{id_}: {len(row)} labels for {bases} nucleotides")
+    if isinstance(row, np.ndarray):
+        labels, inverse = np.unique(row, return_inverse=True)
+        kinds = labels.tolist()
+    else:
+        kinds = list(dict.fromkeys(row))
+        place = {label: i for i, label in enumerate(kinds)}
+        inverse = np.array([place[label] for label in row])
+    number = {name: i for i, name in enumerate(names)}
+    written = [None if label == IGNORED else class_name(label) for label in kinds]
+    unknown = {name for name in written if name is not None} - number.keys()
+    if unknown:
+        raise DataError(f"{id_}: label {min(unknown)!r} is not among {list(names)}")
+    numbers = [IGNORED if name is None else number[name] for name in written]
+    return np.array(numbers, dtype=np.int32)[inverse]
 
 
 def class_name(label: Any) -> str:

@@ -1,10 +1,11 @@
 """Loaders for training, validation and test, in one call."""
 
 import difflib
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from hyena_glt.data.collators import (
@@ -12,14 +13,20 @@ from hyena_glt.data.collators import (
     MaskedLanguageModelCollator,
     SequenceCollator,
 )
+from hyena_glt.data.curriculum import CroppedSequences, PresentSequences
 from hyena_glt.data.datasets import GenomicDataset
-from hyena_glt.data.samplers import LengthGroupedBatches
+from hyena_glt.data.samplers import LengthGroupedBatches, TokenBudgetBatches
 from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.tokenizers.genomic import GenomicTokenizer
 
-_DATASET_OPTIONS = ("max_length", "task", "label_names", "sequence_column", "label_column")
+_DATASET_OPTIONS = (
+    "max_length", "task", "label_names", "sequence_column", "label_column", "modality", "seed",
+)  # fmt: skip
+_LOADER_OPTIONS = ("num_workers", "pin_memory", "persistent_workers")
 _OPTIONS = (
-    *_DATASET_OPTIONS, "test_data", "validation_fraction", "seed", "num_workers", "pin_memory",
-    "padding_side", "pad_to_multiple_of", "objective",
+    *_DATASET_OPTIONS, *_LOADER_OPTIONS, "test_data", "validation_fraction", "augment",
+    "padding_side", "pad_to_multiple_of", "objective", "max_tokens_per_batch",
+    "curriculum", "difficulty",
 )  # fmt: skip
 
 
@@ -33,14 +40,19 @@ def create_genomic_dataloaders(
     """Make the loaders of a training.
 
     Args:
-        train_data: A ``GenomicDataset``, or what one is made from (list, path).
+        train_data: A ``GenomicDataset``, or what one is made from: a list, the path of a file of
+            any format, a data set of Hugging Face.
         val_data: Likewise; None holds a part of the training data out, each class by its share.
         tokenizer: Needed unless the data are data sets already.
         batch_size: Sequences per batch.
-        **kwargs: ``test_data``; ``validation_fraction`` (0.1); ``seed`` (0); ``num_workers`` and
-            ``pin_memory`` of the loaders; ``padding_side`` and ``pad_to_multiple_of`` of the
-            collator; ``objective``: ``clm`` or ``mlm`` for language modelling; and the arguments
-            of ``GenomicDataset``.
+        **kwargs: ``test_data``; ``validation_fraction`` (0.1); ``seed`` (0);
+            ``max_tokens_per_batch``, padding included, in place of ``batch_size``; ``num_workers``,
+            ``persistent_workers`` and ``pin_memory`` of the loaders; ``padding_side`` and
+            ``pad_to_multiple_of`` of the collator; ``objective``: ``clm`` or ``mlm`` for language
+            modelling; ``augment``, for the training data alone; ``curriculum``, a
+            ``CurriculumScheduler`` that the training data follow, and ``difficulty``: a score for
+            each training sequence, or a function of the data set that gives them
+            (``training.curriculum.kmer_difficulty``); and the arguments of ``GenomicDataset``.
 
     Returns:
         ``train`` and ``val``, and ``test`` if there is test data.  Training batches are shuffled,
@@ -68,21 +80,61 @@ def create_genomic_dataloaders(
         parts["test"] = _dataset(kwargs["test_data"], tokenizer, options)
     for name, part in parts.items():
         _check_fit(name, part, train)
+    if kwargs.get("augment") is not None:
+        parts["train"] = train.augmented(kwargs["augment"])
 
-    workers = {name: kwargs[name] for name in ("num_workers", "pin_memory") if name in kwargs}
+    workers = {name: kwargs[name] for name in _LOADER_OPTIONS if name in kwargs}
+    max_tokens = kwargs.get("max_tokens_per_batch")
+    if max_tokens is not None and kwargs.get("curriculum") is not None:
+        raise ConfigError("curriculum needs batch_size, not max_tokens_per_batch")
     loaders: dict[str, DataLoader[Any]] = {}
     for name, dataset in parts.items():
-        collator = _collator(dataset, kwargs)
-        if name == "train":
-            batches = LengthGroupedBatches(dataset.lengths.tolist(), batch_size, seed)
-            loaders[name] = DataLoader(
-                dataset, batch_sampler=batches, collate_fn=collator, **workers
+        batches: Any
+        if name != "train":
+            batches = batches_in_order(dataset.lengths, batch_size, max_tokens)
+        elif max_tokens is None:
+            present = _present(dataset, kwargs)
+            batches = LengthGroupedBatches(
+                dataset.lengths.tolist(), batch_size, seed, present=present
             )
         else:
-            loaders[name] = DataLoader(
-                dataset, batch_size=batch_size, collate_fn=collator, **workers
-            )
+            batches = TokenBudgetBatches(dataset.lengths.tolist(), max_tokens, seed)
+        loaders[name] = DataLoader(
+            _cropped(dataset, kwargs) if name == "train" else dataset,
+            batch_sampler=batches,
+            collate_fn=make_collator(dataset.task, dataset.tokenizer, kwargs),
+            **workers,
+        )
     return loaders
+
+
+def batches_in_order(
+    lengths: NDArray[np.int64], batch_size: int, max_tokens: int | None
+) -> list[list[int]]:
+    """Cut a data set into batches without changing its order.
+
+    Args:
+        lengths: Tokens in each sequence.
+        batch_size: Sequences per batch.
+        max_tokens: If given, in place of ``batch_size``: most tokens in a batch, padding included;
+            a sequence that is longer stands alone.
+
+    Returns:
+        The numbers of each batch's sequences.
+    """
+    if max_tokens is None:
+        numbers = range(len(lengths))
+        return [list(numbers[i : i + batch_size]) for i in numbers[::batch_size]]
+    batches: list[list[int]] = []
+    longest = 0
+    for number, length in enumerate(lengths.tolist()):
+        longest = max(longest, length)
+        if batches and longest * (len(batches[-1]) + 1) <= max_tokens:
+            batches[-1].append(number)
+        else:
+            batches.append([number])
+            longest = length
+    return batches
 
 
 def split(
@@ -96,7 +148,8 @@ def split(
         seed: Of the choice.
 
     Returns:
-        What remains, and what was held out, both in the order of the data.
+        What remains, and what was held out, both in the order of the data.  What was held out is
+        not augmented.
 
     Raises:
         ConfigError: If the fraction is out of range.
@@ -115,9 +168,26 @@ def split(
     picked = ((np.arange(count) + 0.5) * len(order) / count).astype(int)
     held = np.zeros(len(dataset), dtype=bool)
     held[order[picked]] = True
-    return dataset.subset(np.flatnonzero(~held).tolist()), dataset.subset(
-        np.flatnonzero(held).tolist()
+    kept = dataset.subset(np.flatnonzero(~held).tolist())
+    return kept, dataset.subset(np.flatnonzero(held).tolist()).augmented(None)
+
+
+def _present(dataset: GenomicDataset, options: dict[str, Any]) -> PresentSequences | None:
+    """Which sequences are there in an epoch; None: all, without curriculum and without labels."""
+    curriculum = options.get("curriculum")
+    if curriculum is None or dataset.task == "language_modeling":
+        return None
+    scores = options.get("difficulty")
+    return PresentSequences(
+        dataset.lengths, curriculum, scores(dataset) if callable(scores) else scores
     )
+
+
+def _cropped(dataset: GenomicDataset, options: dict[str, Any]) -> GenomicDataset | CroppedSequences:
+    curriculum = options.get("curriculum")
+    if curriculum is None or dataset.task != "language_modeling":
+        return dataset
+    return CroppedSequences(dataset, curriculum, options.get("seed", 0))
 
 
 def _dataset(data: Any, tokenizer: Any, options: dict[str, Any]) -> GenomicDataset:
@@ -125,8 +195,6 @@ def _dataset(data: Any, tokenizer: Any, options: dict[str, Any]) -> GenomicDatas
         return data
     if tokenizer is None:
         raise ConfigError("tokenizer is needed to read data that is not a GenomicDataset")
-    if isinstance(data, str | Path):
-        data = Path(data)
     return GenomicDataset(data, tokenizer, **options)
 
 
@@ -141,18 +209,30 @@ def _check_fit(name: str, part: GenomicDataset, train: GenomicDataset) -> None:
         )
 
 
-def _collator(dataset: GenomicDataset, kwargs: dict[str, Any]) -> SequenceCollator:
-    options: dict[str, Any] = {
-        k: kwargs[k] for k in ("padding_side", "pad_to_multiple_of") if k in kwargs
+def make_collator(task: str, tokenizer: Any, options: Mapping[str, Any]) -> SequenceCollator:
+    """The collator for a task.
+
+    Args:
+        task: Of the data set.
+        tokenizer: Of the data set.
+        options: ``padding_side``, ``pad_to_multiple_of``, and for language modelling
+            ``objective`` and ``seed``; all may be missing.
+
+    Raises:
+        ConfigError: If an option breaks its rule.
+    """
+    padding: dict[str, Any] = {
+        k: options[k] for k in ("padding_side", "pad_to_multiple_of") if k in options
     }
-    options["pad_token_id"] = dataset.tokenizer.pad_token_id
-    if dataset.task != "language_modeling":
-        return SequenceCollator(**options)
-    objective = kwargs.get("objective", "clm")
+    padding["pad_token_id"] = tokenizer.pad_token_id
+    if task != "language_modeling":
+        return SequenceCollator(**padding)
+    objective = options.get("objective", "clm")
     if objective == "clm":
-        return CausalLanguageModelCollator(**options)
+        return CausalLanguageModelCollator(**padding)
     if objective == "mlm":
+        ranges = tokenizer.letter_ranges if isinstance(tokenizer, GenomicTokenizer) else None
         return MaskedLanguageModelCollator(
-            len(dataset.tokenizer), seed=kwargs.get("seed", 0), **options
+            len(tokenizer), seed=options.get("seed", 0), letter_ranges=ranges, **padding
         )
     raise ConfigError(f"objective must be clm or mlm, got {objective!r}")

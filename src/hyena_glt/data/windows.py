@@ -18,8 +18,46 @@ from hyena_glt.data.genome import UNKNOWN, Codes, Genome, Region, reverse_comple
 from hyena_glt.errors import DataError
 from hyena_glt.tasks.losses import IGNORED
 
-_TOKENS = np.array([NUM_SPECIAL_TOKENS + code for code in range(UNKNOWN)] + [N_TOKEN_ID])
+TOKEN_OF_BASE = np.array([NUM_SPECIAL_TOKENS + code for code in range(UNKNOWN)] + [N_TOKEN_ID])
+"""Token id of each number of a base, as ``DNATokenizer(kmer_size=1)`` has it."""
+
 _MOST_TRIES = 1000
+
+
+class Places:
+    """Where a window may lie: wholly within one region, all starts equally likely.
+
+    Args:
+        regions: Those shorter than a window are left out.
+        window: Bases per window.
+
+    Raises:
+        DataError: If no region is as long as a window.
+    """
+
+    def __init__(self, regions: Sequence[Region], window: int) -> None:
+        self.regions = [region for region in regions if region.bases >= window]
+        if not self.regions:
+            longest = max((region.bases for region in regions), default=0)
+            raise DataError(
+                f"the longest stretch to train on has {longest:,} bases, which is less than one "
+                f"window of {window:,}"
+            )
+        self.window = window
+        self._last_starts = np.cumsum([region.bases - window + 1 for region in self.regions])
+
+    def draw(self, random: np.random.Generator) -> Region:
+        """One place.
+
+        Args:
+            random: Source of randomness.
+        """
+        place = int(random.integers(self._last_starts[-1]))
+        number = int(np.searchsorted(self._last_starts, place, side="right"))
+        region = self.regions[number]
+        # Counted from the last possible start of the region.
+        start = region.end - self.window + 1 - (int(self._last_starts[number]) - place)
+        return Region(region.contig, start, start + self.window)
 
 
 class GenomeWindows(Dataset[dict[str, Any]]):
@@ -58,13 +96,7 @@ class GenomeWindows(Dataset[dict[str, Any]]):
         repeat_weight: float = 1.0,
         max_position: int | None = None,
     ) -> None:
-        self.regions = [region for region in regions if region.bases >= window]
-        if not self.regions:
-            longest = max((region.bases for region in regions), default=0)
-            raise DataError(
-                f"the longest stretch to train on has {longest:,} bases, which is less than one "
-                f"window of {window:,}"
-            )
+        self.places = Places(regions, window)
         self.genome = genome
         self.window = window
         self.count = count
@@ -72,7 +104,11 @@ class GenomeWindows(Dataset[dict[str, Any]]):
         self.both_strands = both_strands
         self.repeat_weight = repeat_weight
         self.max_position = max_position
-        self._last_starts = np.cumsum([region.bases - window + 1 for region in self.regions])
+
+    @property
+    def regions(self) -> list[Region]:
+        """The regions that hold a window."""
+        return self.places.regions
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -88,7 +124,7 @@ class GenomeWindows(Dataset[dict[str, Any]]):
         codes, repeats = self._draw(random)
         if self.both_strands and random.random() < 0.5:
             codes, repeats = reverse_complement_codes(codes), repeats[::-1]
-        ids = _TOKENS[codes]
+        ids = TOKEN_OF_BASE[codes]
         ignored = codes == UNKNOWN
         if self.repeat_weight < 1:
             ignored |= repeats & (random.random(self.window) >= self.repeat_weight)
@@ -103,12 +139,7 @@ class GenomeWindows(Dataset[dict[str, Any]]):
 
     def _draw(self, random: np.random.Generator) -> tuple[Codes, NDArray[np.bool_]]:
         for _ in range(_MOST_TRIES):
-            place = int(random.integers(self._last_starts[-1]))
-            number = int(np.searchsorted(self._last_starts, place, side="right"))
-            region = self.regions[number]
-            # Counted from the last possible start of the region.
-            start = region.end - self.window + 1 - (int(self._last_starts[number]) - place)
-            part = Region(region.contig, start, start + self.window)
+            part = self.places.draw(random)
             codes = self.genome.codes(part)
             if 2 * np.count_nonzero(codes == UNKNOWN) <= self.window:
                 return codes, self.genome.soft_masked(part)
@@ -141,7 +172,7 @@ def scored_windows(
         while scored < len(codes):
             end = min(len(codes), max(window, scored + window // 2))
             start = max(0, end - window)
-            ids = torch.from_numpy(_TOKENS[codes[start:end]])
+            ids = torch.from_numpy(TOKEN_OF_BASE[codes[start:end]])
             labels = ids.masked_fill(ids == N_TOKEN_ID, IGNORED)
             labels[: scored - start] = IGNORED
             yield {"input_ids": ids, "labels": labels}

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from hyena_glt.evaluation.baselines import InterpolatedMarkov, KmerLogisticRegression
     from hyena_glt.evaluation.metrics import bootstrap_interval, compute_metrics
     from hyena_glt.evaluation.periodicity import codon_periodicity
+    from hyena_glt.evaluation.token_baseline import WindowedKmerRegression
+    from hyena_glt.evaluation.token_metrics import TokenCounts
 
 _HOME = {
     "InterpolatedMarkov": "hyena_glt.evaluation.baselines",
     "KmerLogisticRegression": "hyena_glt.evaluation.baselines",
+    "TokenCounts": "hyena_glt.evaluation.token_metrics",
+    "WindowedKmerRegression": "hyena_glt.evaluation.token_baseline",
     "bootstrap_interval": "hyena_glt.evaluation.metrics",
     "codon_periodicity": "hyena_glt.evaluation.periodicity",
     "compute_metrics": "hyena_glt.evaluation.metrics",
@@ -23,6 +27,8 @@ _HOME = {
 __all__ = [
     "InterpolatedMarkov",
     "KmerLogisticRegression",
+    "TokenCounts",
+    "WindowedKmerRegression",
     "bootstrap_interval",
     "codon_periodicity",
     "compute_metrics",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.evaluation.kmers import Molecule, sequence_features
 
 INVERSE_PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Values of C that are tried on the validation set."""
@@ -33,18 +34,21 @@ class KmerLogisticRegression:
     Counts enter as log(1 + count).
 
     Args:
-        kmer_size: Longest k-mer, in bases.  All k from 3 (or from this, if it is less) up to it
-            are counted.  0: no k-mers.
+        kmer_size: Longest k-mer, in letters.  All k from 3 (or from this, if it is less) up to it
+            are counted, of proteins all from 1.  0: no k-mers.
         both_strands: Count the sequence and its reverse complement together, so that both get the
             same prediction.  Positions follow the given strand all the same.
         positional: Add which base stands at each position; sequences must then share one length.
+        molecule: What the letters are.  ``mixed`` looks at every sequence as bases and as amino
+            acids, of which it counts k-mers up to 2.
 
     Attributes:
         classes: The classes, in the order of the columns of :meth:`predict_proba`.
         inverse_penalty: The C that was used.
 
     Raises:
-        ConfigError: If there would be no features, or ``kmer_size`` is out of [0, 10].
+        ConfigError: If there would be no features, ``kmer_size`` is out of [0, 10] ([0, 4] for
+            proteins), or strands or positions are asked for where there are none.
 
     Example:
         >>> model = KmerLogisticRegression(kmer_size=3)
@@ -57,15 +61,24 @@ class KmerLogisticRegression:
     inverse_penalty: float
 
     def __init__(
-        self, *, kmer_size: int = 5, both_strands: bool = True, positional: bool = False
+        self,
+        *,
+        kmer_size: int = 5,
+        both_strands: bool = True,
+        positional: bool = False,
+        molecule: Molecule = "dna",
     ) -> None:
-        if not 0 <= kmer_size <= 10:
-            raise ConfigError(f"kmer_size must lie in [0, 10], got {kmer_size}")
+        longest = 4 if molecule == "protein" else 10
+        if not 0 <= kmer_size <= longest:
+            raise ConfigError(f"kmer_size must lie in [0, {longest}], got {kmer_size}")
+        if molecule in {"protein", "mixed"} and (both_strands or positional):
+            raise ConfigError(f"molecule={molecule!r} needs both_strands=False, positional=False")
         if kmer_size == 0 and not positional:
             raise ConfigError("there is nothing to look at: kmer_size is 0 and positional is False")
         self.kmer_size = kmer_size
         self.both_strands = both_strands
         self.positional = positional
+        self.molecule: Molecule = molecule
 
     def fit(
         self,
@@ -76,7 +89,7 @@ class KmerLogisticRegression:
         """Learn from labelled sequences.
 
         Args:
-            sequences: DNA or RNA, 5' to 3'.
+            sequences: Letters of the molecule, 5' to 3' or N- to C-terminal.
             labels: One class for each, numbers or names.
             validation: Other sequences and labels.  With them the penalty is chosen by MCC, and
                 the model still learns from the first ones alone; without them C is 0.1.
@@ -145,8 +158,6 @@ class KmerLogisticRegression:
         return self.classes[self.predict_proba(sequences).argmax(axis=1)]
 
     def _features(self, sequences: Sequence[str]) -> Any:
-        from hyena_glt.evaluation.kmers import sequence_features
-
         if self.positional:
             for at, sequence in enumerate(sequences):
                 if len(sequence) != self._length:
@@ -159,6 +170,7 @@ class KmerLogisticRegression:
             kmer_size=self.kmer_size,
             both_strands=self.both_strands,
             positional=self.positional,
+            molecule=self.molecule,
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hyena_glt.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from hyena_glt.inference.annotator import GenomeAnnotator
     from hyena_glt.inference.generation import generate_sequences
     from hyena_glt.inference.loading import load_language_model
     from hyena_glt.inference.predictor import Predictor
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from hyena_glt.inference.streamer import SequenceStreamer
 
 _HOME = {
+    "GenomeAnnotator": "hyena_glt.inference.annotator",
     "Predictor": "hyena_glt.inference.predictor",
     "SequenceStreamer": "hyena_glt.inference.streamer",
     "generate_sequences": "hyena_glt.inference.generation",
@@ -24,6 +26,7 @@ _HOME = {
 }
 
 __all__ = [
+    "GenomeAnnotator",
     "Predictor",
     "SequenceStreamer",
     "generate_sequences",

@@ -8,6 +8,7 @@ k-mer) is therefore drawn uniformly from what the rules allow, and counts so in 
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from hyena_glt.biology.codons import translate
 from hyena_glt.data.collators import SequenceCollator
 from hyena_glt.errors import AlphabetError, ConfigError, DataError
 from hyena_glt.inference.decoding import check_stop, decoding_options
+from hyena_glt.inference.offload import offloaded
 from hyena_glt.inference.scoring import iter_log_likelihoods
 from hyena_glt.model.constraints import GCRange, LettersOnly, OpenReadingFrame, SequenceConstraint
 from hyena_glt.model.modes import inference_mode_of
@@ -67,6 +69,7 @@ def generate_sequences(
     open_reading_frame: int | None = None,
     stop_at: str | None = None,
     batch_size: int = 16,
+    offload: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Generated]:
     """Generate sequences; they hold canonical letters and nothing else.
@@ -92,6 +95,8 @@ def generate_sequences(
         stop_at: Letters, such as a stop codon or a terminator, with which a sequence ends before
             ``length`` is reached; they stay in it, and lie wholly behind the prompt.
         batch_size: Sequences (or beams) generated at once.
+        offload: Compute on the GPU, if there is one, with the weights in main memory: slower, for
+            models that do not fit.
         on_progress: Called with the number of letters just generated, over all sequences.
 
     Returns:
@@ -131,6 +136,7 @@ def generate_sequences(
     results: list[list[Generated]] = [[] for _ in rows]
     with (
         inference_mode_of(model),
+        offloaded(model) if offload else nullcontext(),
         torch.no_grad(),
         torch.random.fork_rng(devices=range(torch.cuda.device_count())),
     ):

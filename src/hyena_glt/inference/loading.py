@@ -10,20 +10,30 @@ import torch
 from hyena_glt.errors import DataError
 from hyena_glt.model import faces
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
-from hyena_glt.tokenizers import DNATokenizer, ProteinTokenizer, RNATokenizer
+from hyena_glt.tokenizers import (
+    DNATokenizer,
+    GenomicTokenizer,
+    ProteinTokenizer,
+    RNATokenizer,
+)
 
 _LANGUAGE_MODELS: dict[str, type[HyenaGLTPreTrainedModel]] = {
     "HyenaGLTForCausalLM": faces.HyenaGLTForCausalLM,
     "HyenaGLTForMaskedLM": faces.HyenaGLTForMaskedLM,
 }
-_TOKENIZERS = {kind.__name__: kind for kind in (DNATokenizer, RNATokenizer, ProteinTokenizer)}
+_TOKENIZERS = {
+    kind.__name__: kind for kind in (DNATokenizer, RNATokenizer, ProteinTokenizer, GenomicTokenizer)
+}
 
 
-def load_language_model(folder: str | Path) -> tuple[HyenaGLTPreTrainedModel, Any]:
-    """Load a language model for inference, onto the GPU if there is one, and its tokenizer.
+def load_language_model(
+    folder: str | Path, device: str | None = None
+) -> tuple[HyenaGLTPreTrainedModel, Any]:
+    """Load a language model for inference, and its tokenizer.
 
     Args:
         folder: What ``hyena-glt pretrain --output`` wrote, or ``save_pretrained`` of both.
+        device: Where to put the model; None: the GPU if there is one, else the CPU.
 
     Returns:
         ``HyenaGLTForCausalLM`` or ``HyenaGLTForMaskedLM``, and the tokenizer.
@@ -32,8 +42,8 @@ def load_language_model(folder: str | Path) -> tuple[HyenaGLTPreTrainedModel, An
         DataError: If the folder holds no language model.
     """
     model, tokenizer = load_pair(folder, _LANGUAGE_MODELS)
-    device: Any = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device)
+    place: Any = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(place)
     return model.eval(), tokenizer
 
 

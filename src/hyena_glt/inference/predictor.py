@@ -13,17 +13,24 @@ from numpy.typing import NDArray
 from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.data.collators import SequenceCollator
+from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.labels import Task
 from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.inference.loading import load_pair
 from hyena_glt.model import faces
+from hyena_glt.model.multitask import HyenaGLTForMultiTask
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
 from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION
 from hyena_glt.training.evaluator import probabilities
 
 _FACES: dict[str, type[HyenaGLTPreTrainedModel]] = {
     "HyenaGLTForSequenceClassification": faces.HyenaGLTForSequenceClassification,
+    "HyenaGLTForMultiTask": HyenaGLTForMultiTask,
 }
+
+
+# What a model reads of an item.
+_READ = ("input_ids", "quality_scores", "modality_ids")
 
 
 class Predictions(NamedTuple):
@@ -70,25 +77,61 @@ class Predictor:
         self.labels: list[str] = [names[i] for i in range(len(names))]
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "Predictor":
+    def from_pretrained(cls, folder: str | Path, task: str | None = None) -> "Predictor":
         """Load model and tokenizer from a run's folder.
 
         Args:
             folder: What ``hyena-glt train --output`` wrote.
+            task: Which one of a model of several tasks predicts.
 
         Raises:
             DataError: If the folder holds no such model.
+            ConfigError: If the model has no such task, or several and none is named.
         """
-        return cls(*load_pair(folder, _FACES))
+        model, tokenizer = load_pair(folder, _FACES)
+        if isinstance(model, HyenaGLTForMultiTask):
+            if task is None:
+                raise ConfigError(
+                    f"{folder}: the model has several tasks; name one with --task: "
+                    f"{', '.join(model.tasks)}"
+                )
+            return cls.of_task(model, tokenizer, task)
+        if task is not None:
+            raise ConfigError(f"{folder}: the model has one task, which has no name; leave --task")
+        return cls(model, tokenizer)
 
-    @torch.no_grad()
+    @classmethod
+    def of_task(cls, model: HyenaGLTForMultiTask, tokenizer: Any, task: str) -> "Predictor":
+        """Predict with a model of several tasks.
+
+        Args:
+            model: The model.
+            tokenizer: Its tokenizer.
+            task: Which one predicts.
+
+        Raises:
+            ConfigError: If there is no such task, or it is about single tokens.
+        """
+        face = model.eval().for_task(task)
+        if not isinstance(face, faces.HyenaGLTForSequenceClassification):
+            raise ConfigError(f"task {task} gives every token a class; it has no prediction here")
+        own = tokenizer.of(model.tasks[task].molecule) if tokenizer.is_joint else tokenizer
+        return cls(face, own)
+
     def predict(
-        self, sequences: Sequence[str], *, batch_size: int = 64, progress: Any = iter
+        self,
+        sequences: Sequence[str],
+        *,
+        modality: str | Sequence[str] | None = None,
+        batch_size: int = 64,
+        progress: Any = iter,
     ) -> Predictions:
         """Predict every sequence.
 
         Args:
             sequences: Letters; lower case reads as upper case.
+            modality: ``dna``, ``rna`` or ``protein``, of all sequences or of each, for a model of
+                several molecules.
             batch_size: Sequences per forward pass.
             progress: Wraps the list of batches, to show a bar.
 
@@ -97,18 +140,49 @@ class Predictor:
         """
         if not sequences:
             raise DataError("there is no sequence to predict")
-        tokens = self.tokenizer(list(sequences), return_attention_mask=False)["input_ids"]
-        longest = max(range(len(tokens)), key=lambda i: len(tokens[i]))
-        limit = self.model.config.max_position_embeddings
-        if len(tokens[longest]) > limit:
+        named = {} if modality is None else {"modality": modality}
+        encoded = self.tokenizer(list(sequences), return_attention_mask=False, **named)
+        columns = {name: encoded[name] for name in _READ if name in encoded}
+        items = [
+            {name: torch.tensor(values[i]) for name, values in columns.items()}
+            for i in range(len(sequences))
+        ]
+        lengths = [len(item["input_ids"]) for item in items]
+        return self._predict(items, lengths, batch_size, progress)
+
+    def predict_dataset(
+        self, dataset: GenomicDataset, *, batch_size: int = 64, progress: Any = iter
+    ) -> Predictions:
+        """Predict every sequence of a data set, with the qualities and molecules it knows of.
+
+        Args:
+            dataset: Sequences; labels have no effect.
+            batch_size: Sequences per forward pass.
+            progress: Wraps the list of batches, to show a bar.
+
+        Raises:
+            DataError: If a sequence is too long for the model.
+        """
+        return self._predict(dataset, dataset.lengths.tolist(), batch_size, progress)
+
+    @torch.no_grad()
+    def _predict(
+        self, items: Any, lengths: Sequence[int], batch_size: int, progress: Any
+    ) -> Predictions:
+        longest = max(range(len(lengths)), key=lambda i: lengths[i])
+        config = self.model.config
+        limit = config.max_position_embeddings
+        if lengths[longest] > limit:
             raise DataError(
-                f"sequence {longest + 1} has {len(tokens[longest])} tokens; the model takes at "
+                f"sequence {longest + 1} has {lengths[longest]} tokens; the model takes at "
                 f"most {limit} (max_position_embeddings)"
             )
-        scores = np.zeros((len(tokens), len(self.labels)))
+        read = [name for name in _READ if name != "quality_scores" or config.quality_embedding]
+        scores = np.zeros((len(lengths), len(self.labels)))
         collate = SequenceCollator(pad_token_id=self.tokenizer.pad_token_id)
-        for rows in progress(list(_batches([len(row) for row in tokens], batch_size))):
-            batch = collate([{"input_ids": torch.tensor(tokens[i])} for i in rows])
+        for rows in progress(list(_batches(lengths, batch_size))):
+            chosen = (items[i] for i in rows)
+            batch = collate([{k: item[k] for k in read if k in item} for item in chosen])
             logits = self.model(**{k: v.to(self.device) for k, v in batch.items()}).logits
             scores[rows] = probabilities(logits, self.task).double().cpu().numpy()
         return Predictions([self._name(row) for row in scores], scores, self.labels, self.task)

@@ -134,7 +134,7 @@ def iter_log_likelihoods(
         own = ids[start : start + len(values)]
         if start == 0 and config.causal:
             letters = int(nucleotides_of(own[:1].unsqueeze(0), config))
-            values[0] = -letters * math.log(config.alphabet_size)
+            values[0] = -letters * math.log(_alphabet_size(int(own[0]), config))
         values[~_is_letter(own, config)] = np.nan
         yield values
 
@@ -185,8 +185,15 @@ def _pseudo(model: HyenaGLTPreTrainedModel, window: Tensor, _block: int) -> Tens
     return values
 
 
+def _alphabet_size(token: int, config: HyenaGLTConfig) -> int:
+    """Letters of the alphabet that a token belongs to."""
+    own = [size for first, size in config.alphabets if first <= token < first + size]
+    return own[0] if own else config.alphabet_size
+
+
 def _is_letter(ids: Tensor, config: HyenaGLTConfig) -> NDArray[np.bool_]:
     """Canonical letters and k-mers of them."""
-    at = ids - NUM_SPECIAL_TOKENS
-    letter = ((at >= 0) & (at < config.alphabet_size)) | (at >= config.num_letters)
+    letter = ids >= NUM_SPECIAL_TOKENS + config.num_letters
+    for first, size in config.alphabets:
+        letter |= (ids >= first) & (ids < first + size)
     return np.asarray(letter.cpu().numpy(), dtype=np.bool_)

@@ -7,14 +7,14 @@ included, so nothing is held fixed and nothing is approximated.
 Source: Zhou and Troyanskaya 2015, Nature Methods 12:931.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 
-from hyena_glt.config import NUM_SPECIAL_TOKENS
 from hyena_glt.errors import ConfigError
+from hyena_glt.model.inputs import modalities_of
 from hyena_glt.model.modes import inference_mode_of
 
 
@@ -53,7 +53,8 @@ def in_silico_mutagenesis(
         raise ConfigError(
             f"in-silico mutagenesis works on single-letter tokens; kmer_size is {config.kmer_size}"
         )
-    letters = torch.arange(config.alphabet_size, device=ids.device) + NUM_SPECIAL_TOKENS
+    first, count = _alphabet(ids, config)
+    letters = torch.arange(count, device=ids.device) + first
     length = ids.shape[1]
     mutants = ids.expand(length * len(letters), -1).clone()
     position = torch.arange(length, device=ids.device).repeat_interleave(len(letters))
@@ -70,3 +71,17 @@ def in_silico_mutagenesis(
     effects = changed.masked_fill(own, 0.0)
     others = (~own).sum(dim=1).clamp(min=1)
     return Attribution(-effects.sum(dim=1) / others, effects, prediction)
+
+
+def _alphabet(ids: Tensor, config: Any) -> tuple[int, int]:
+    """First id and number of the letters that may stand in a sequence."""
+    molecules = [0]
+    if config.joint_vocabulary:
+        known = modalities_of(ids)
+        molecules = known[known >= 0].unique().tolist()
+    if len(molecules) != 1:
+        raise ConfigError(
+            f"in-silico mutagenesis works on one molecule at a time; there are {len(molecules)}"
+        )
+    own: tuple[int, int] = config.alphabets[molecules[0]]
+    return own

@@ -9,18 +9,21 @@ from transformers.modeling_utils import PreTrainedModel
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import DataError
 from hyena_glt.model.hyena_glt import trunk_of
-from hyena_glt.tokenizers import ProteinTokenizer, RNATokenizer
+from hyena_glt.tokenizers import GenomicTokenizer, ProteinTokenizer, RNATokenizer
 from hyena_glt.tokenizers.base import KmerTokenizer
 
 
 def tokenizer_for(config: HyenaGLTConfig) -> KmerTokenizer:
     """The tokenizer that a configuration was made for, read off its vocabulary.
 
-    DNA reads as RNA: the two share their ids, and that of RNA reads T as well as U.
+    DNA reads as RNA: the two share their ids, and that of RNA reads T as well as U.  The tokenizer
+    of a joint vocabulary must be told the molecule; analyses take token ids then.
 
     Args:
         config: Model configuration.
     """
+    if config.joint_vocabulary:
+        return GenomicTokenizer(vocab_size=config.genomic_vocab_size)
     kind = RNATokenizer if config.alphabet_size == 4 else ProteinTokenizer
     settings: dict[str, Any] = {
         "vocab_size": config.genomic_vocab_size,

@@ -20,7 +20,7 @@ import jinja2
 from markupsafe import Markup
 
 from hyena_glt.interpretability import readable
-from hyena_glt.interpretability.report_testing import Assessment, assess
+from hyena_glt.interpretability.report_testing import Assessment, assess, assess_bases
 from hyena_glt.interpretability.report_training import (
     LEADING_METRICS,
     compression_figure,
@@ -103,7 +103,11 @@ def render_report(run: RunFolder) -> str:
     Returns:
         A whole HTML document.
     """
-    assessment = assess(run.predictions, run.metrics) if run.predictions else Assessment()
+    assessment = Assessment()
+    if run.metrics is not None and run.metrics.task == "token":
+        assessment = assess_bases(run.metrics)
+    elif run.predictions:
+        assessment = assess(run.predictions, run.metrics)
     listed = [] if run.examples is None else run.examples.examples
     views = [view_sequence(example) for example in listed[:MAX_EXAMPLES]]
     problems = [*run.problems, *assessment.problems]
@@ -166,7 +170,8 @@ def _task_sentence(metrics: Metrics | None, assessment: Assessment) -> str:
             task += f" into {len(metrics.labels)} classes ({names})"
         parts.append(task[:1].upper() + task[1:])
     if assessment.sequences:
-        parts.append(f"{assessment.sequences:,} test sequences")
+        unit = "bases" if metrics is not None and metrics.task == "token" else "sequences"
+        parts.append(f"{assessment.sequences:,} test {unit}")
     return " · ".join(parts)
 
 

@@ -98,13 +98,39 @@ def assess(predictions: Predictions, metrics: Metrics | None) -> Assessment:
     task = guess if metrics is None else metrics.task
     if not predictions.labels:
         found.problems.append("predictions.tsv holds no sequence.")
-    elif task == "token":
-        found.problems.append("Predictions per base are not drawn; the scores above count them.")
     elif task == "regression":
         _assess_regression(predictions, found)
     else:
         labels = list(predictions.probabilities) or ([] if metrics is None else metrics.labels)
         _assess_classes(predictions, labels, found, several=task == "multi_label")
+    return found
+
+
+def assess_bases(metrics: Metrics) -> Assessment:
+    """Draw what the classes of single bases are worth.
+
+    Args:
+        metrics: Final figures, with classes and a confusion matrix.
+
+    Returns:
+        The confusion matrix; the figures of each class stand in ``metrics``.
+    """
+    found = Assessment(sequences=sum(one.bases for one in metrics.classes))
+    names = [one.name for one in metrics.classes]
+    square = len(metrics.confusion) == len(names) and all(
+        len(row) == len(names) for row in metrics.confusion
+    )
+    if names and square and len(names) <= MAX_MATRIX:
+        found.figures.append(
+            Figure(
+                "Confusion matrix, in bases",
+                confusion_matrix(metrics.confusion, names),
+                [],
+                "Rows are true classes, columns predicted ones; shades show shares of a row.",
+            )
+        )
+    elif names and not square:
+        found.problems.append("metrics.json: the confusion matrix does not fit the classes.")
     return found
 
 

@@ -9,6 +9,7 @@ sentences for the reader of the report.  Numbers that a run could not compute ar
 Positions are 0-based and counted in bases, along the strand the sequence is written in.
 """
 
+import csv
 import json
 import math
 import shlex
@@ -79,6 +80,19 @@ class Baseline(_Record):
     test: dict[str, Number] = Field(default_factory=dict)
 
 
+class ClassFigures(_Record):
+    """How well one class of bases was found among the rest."""
+
+    name: TextField
+    bases: int = 0
+    precision: Number = math.nan
+    recall: Number = math.nan
+    f1: Number = math.nan
+    mcc: Number = math.nan
+    auroc: Number = math.nan
+    auprc: Number = math.nan
+
+
 class Strand(_Record):
     """Which strand the model reads, and why."""
 
@@ -87,7 +101,10 @@ class Strand(_Record):
 
 
 class Metrics(_Record):
-    """The figures at the end of a run; ``train_seconds`` is wall time."""
+    """The figures at the end of a run; ``train_seconds`` is wall time.
+
+    ``classes`` and ``confusion`` (row: true class) are of models that label bases.
+    """
 
     task: Literal["single_label", "multi_label", "regression", "token"]
     labels: list[TextField] = Field(default_factory=list)
@@ -98,6 +115,8 @@ class Metrics(_Record):
     baseline: Baseline | None = None
     strand: Strand | None = None
     compression_ratio: Number = math.nan
+    classes: list[ClassFigures] = Field(default_factory=list)
+    confusion: list[list[int]] = Field(default_factory=list)
 
 
 class PatchLengths(_Record):
@@ -199,7 +218,10 @@ def read_run(directory: Path) -> RunFolder:
     problems: list[str] = []
     events = list(_read_log(directory / "log.jsonl", problems))
     metrics = _read_json(directory / "metrics.json", Metrics, problems)
-    predictions = _read_predictions(directory / "predictions.tsv", problems)
+    predictions = None
+    # Labels of bases are in a table of their own.
+    if metrics is None or metrics.task != "token":
+        predictions = _read_predictions(directory / "predictions.tsv", problems)
     examples = _read_json(directory / "examples.json", Examples, problems)
     return RunFolder(
         directory=directory,
@@ -276,8 +298,8 @@ def _read_predictions(path: Path, problems: list[str]) -> Predictions | None:
     if not path.is_file():
         problems.append(f"{path.name} is missing.")
         return None
-    lines = _lines(path)
-    columns = lines[0].split("\t") if lines else []
+    rows = list(csv.reader((f"{line}\n" for line in _lines(path)), delimiter="\t"))
+    columns = rows[0] if rows else []
     absent = [name for name in ("id", "label", "prediction") if name not in columns]
     if absent:
         problems.append(f"{path.name} could not be used: it has no column {absent[0]}.")
@@ -286,8 +308,7 @@ def _read_predictions(path: Path, problems: list[str]) -> Predictions | None:
     classes = [index for index, name in enumerate(columns) if name.startswith("p_")]
     table = Predictions([], [], {columns[index].removeprefix("p_"): [] for index in classes})
     skipped = 0
-    for line in lines[1:]:
-        cells = line.split("\t")
+    for cells in rows[1:]:
         whole = len(cells) == len(columns)
         values = _floats([cells[index] for index in classes]) if whole else None
         if values is None:

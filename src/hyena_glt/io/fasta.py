@@ -5,7 +5,7 @@ a name, digits and blanks within a sequence, names that occur twice) is refused 
 Lines that begin with ``#`` are comments.
 """
 
-import gzip
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -14,8 +14,7 @@ import dnaio
 from dnaio.exceptions import FastaFormatError
 
 from hyena_glt.errors import DataError
-from hyena_glt.io.atomic import atomic_write
-from hyena_glt.io.files import open_bytes
+from hyena_glt.io.files import open_bytes, write_text
 from hyena_glt.io.records import LabelledRecord, SequenceRecord, strange_letter
 
 
@@ -23,7 +22,7 @@ def iter_fasta(path: str | Path, *, unique_ids: bool = False) -> Iterator[Sequen
     """Read a FASTA file record by record.
 
     Args:
-        path: FASTA file, plain or gzipped.
+        path: FASTA file, plain or gzipped; ``"-"`` is the standard input.
         unique_ids: Refuse a name that occurs twice.  Costs memory for all names.
 
     Yields:
@@ -37,21 +36,22 @@ def iter_fasta(path: str | Path, *, unique_ids: bool = False) -> Iterator[Sequen
     number = 0
     with open_bytes(path) as handle:
         try:
-            # Our own handle, so that faults of gzip are told as in every other format.
-            with dnaio.open(path, fileformat="fasta", opener=lambda *_: handle) as reader:
-                for record in reader:
-                    id_, description = (*record.name.split(maxsplit=1), "", "")[:2]
-                    fault = _fault(id_, record.sequence)
+            # Our own handle, so that faults of gzip are told as in every other format; and not
+            # dnaio's own records, which take no letters but ASCII in a name.
+            with dnaio.FastaReader(handle, sequence_class=_as_pair) as reader:
+                for header, sequence in reader:
+                    id_, description = (*header.split(maxsplit=1), "", "")[:2]
+                    fault = _fault(id_, sequence)
                     if fault is None and unique_ids and id_ in seen:
                         fault = f"the name {id_!r} occurs twice"
                     if fault is not None:
-                        raise DataError(fault, path=path, line=_header_line(path, number))
+                        raise DataError(fault, path=path, line=header_line(path, number))
                     if unique_ids:
                         seen.add(id_)
                     number += 1
-                    yield SequenceRecord(id_, record.sequence, description)
+                    yield SequenceRecord(id_, sequence, description)
         except FastaFormatError as error:
-            raise _explain(error, path, number) from None
+            raise _explain(error, path) from None
     if number == 0:
         raise DataError("the file holds no sequence", path=path)
 
@@ -111,20 +111,35 @@ def write_fasta(path: str | Path, records: Iterable[SequenceRecord], *, width: i
     if width < 1:
         raise ValueError(f"width must be at least 1 letter per line, got {width}")
     count = 0
-    with atomic_write(path) as unfinished:
-        opener = gzip.open if str(path).endswith(".gz") else open
-        with opener(unfinished, "wt", encoding="ascii", newline="\n") as handle:
-            for count, record in enumerate(records, start=1):
-                header = f"{record.id} {record.description}".rstrip()
-                fault = _fault(record.id, record.sequence)
-                if fault is None and not (header.isascii() and header.isprintable()):
-                    fault = f"the header {header!r} holds signs that FASTA cannot carry"
-                if fault is not None:
-                    raise DataError(f"record {count}: {fault}")
-                sequence = record.sequence
-                lines = (sequence[i : i + width] for i in range(0, len(sequence), width))
-                handle.write(f">{header}\n" + "\n".join(lines) + "\n")
+    with write_text(path) as handle:
+        for count, record in enumerate(records, start=1):
+            header = f"{record.id} {record.description}".rstrip()
+            fault = _fault(record.id, record.sequence)
+            if fault is None and not header.isprintable():
+                fault = f"the header {header!r} holds signs that FASTA cannot carry"
+            if fault is not None:
+                raise DataError(f"record {count}: {fault}")
+            sequence = record.sequence
+            lines = (sequence[i : i + width] for i in range(0, len(sequence), width))
+            handle.write(f">{header}\n" + "\n".join(lines) + "\n")
     return count
+
+
+def header_line(path: str | Path, number: int) -> int | None:
+    """Find where a record begins.
+
+    Args:
+        path: FASTA file.
+        number: Which record, 0-based.
+
+    Returns:
+        Line of its header, 1-based; None for a pipe, which is read only once.
+    """
+    if not Path(path).is_file():
+        return None
+    with open_bytes(path) as handle, io.TextIOWrapper(handle, encoding="utf-8") as text:
+        headers = (line for line, start in enumerate(text, 1) if start.lstrip().startswith(">"))
+        return next(islice(headers, number, None), None)
 
 
 def _fault(id_: str, sequence: str) -> str | None:
@@ -140,19 +155,11 @@ def _fault(id_: str, sequence: str) -> str | None:
     return None
 
 
-def _explain(error: FastaFormatError, path: str | Path, number: int) -> DataError:
-    if "Expected '>'" in str(error):
-        got = str(error).rpartition("but got ")[2].rstrip(".")
-        line = None if error.line is None else error.line + 1
-        return DataError(f"a FASTA file starts with '>', this one with {got}", path=path, line=line)
-    line = _header_line(path, number)
-    return DataError("a record holds letters that are not ASCII", path=path, line=line)
+def _as_pair(header: str, sequence: str, _: None) -> tuple[str, str]:
+    return header, sequence
 
 
-def _header_line(path: str | Path, number: int) -> int | None:
-    """Find the 1-based line of the 0-based record; None for a pipe, which is read only once."""
-    if not Path(path).is_file():
-        return None
-    with open_bytes(path) as handle:
-        headers = (line for line, text in enumerate(handle, 1) if text.lstrip().startswith(b">"))
-        return next(islice(headers, number, None), None)
+def _explain(error: FastaFormatError, path: str | Path) -> DataError:
+    got = str(error).rpartition("but got '")[2].removesuffix("'.")
+    line = None if error.line is None else error.line + 1
+    return DataError(f"a FASTA file starts with '>', this one with {got!r}", path=path, line=line)

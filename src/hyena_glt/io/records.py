@@ -5,7 +5,7 @@ know which format a sequence came from.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Label = str | float | tuple[float, ...]
 """A class by name, a measured value, or one number for each of several labels."""
@@ -13,8 +13,7 @@ Label = str | float | tuple[float, ...]
 _STRANGE = re.compile(r"[^A-Za-z*.\-]")
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceRecord:
+class SequenceRecord(NamedTuple):
     """A sequence and its name.
 
     Attributes:
@@ -23,16 +22,17 @@ class SequenceRecord:
         description: What the file says about it besides the name; may be empty.
         qualities: Phred score of each letter, one byte each (0 to 93); None where the format has
             none.
+        modality: ``dna``, ``rna`` or ``protein`` where the file says so per sequence; else None.
     """
 
     id: str
     sequence: str
     description: str = ""
     qualities: bytes | None = None
+    modality: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledRecord:
+class LabelledRecord(NamedTuple):
     """A sequence, its name and the answer a model should learn.
 
     Attributes:
@@ -63,7 +63,7 @@ def strange_letter(sequence: str) -> str | None:
     Returns:
         The sign, or None where all are fine.
     """
-    if sequence.isascii() and sequence.isalpha():
+    if sequence.isascii() and sequence.encode("ascii").isalpha():  # three times str.isalpha
         return None
     found = _STRANGE.search(sequence)
     return found.group() if found else None

@@ -55,8 +55,8 @@ class PatchAttention(nn.Module):
         """
         rows, count, width = x.shape
         query, key, value = self.project_in(x).chunk(3, dim=-1)
-        keys = torch.cat([state.features.to(x.dtype), key], dim=1)
-        values = torch.cat([state.memory.to(x.dtype), value], dim=1)
+        keys = torch.cat([state.features.to(x), key], dim=1)
+        values = torch.cat([state.memory.to(x), value], dim=1)
         step = torch.arange(keys.shape[1], device=x.device)
         past = self.window - 1
         lag = step[past:].unsqueeze(1) - step.unsqueeze(0)

@@ -104,6 +104,9 @@ def letters_of_tokens(config: HyenaGLTConfig) -> Float[Tensor, "v n a"]:
     first_kmer = NUM_SPECIAL_TOKENS + config.num_letters
     for letter in range(min(alphabet, config.genomic_vocab_size - NUM_SPECIAL_TOKENS)):
         table[NUM_SPECIAL_TOKENS + letter, 0, letter] = 1
+        if config.joint_vocabulary:
+            # RNA, behind DNA, has the same bases.
+            table[NUM_SPECIAL_TOKENS + alphabet + letter, 0, letter] = 1
     if kmer > 1:
         count = min(alphabet**kmer, config.genomic_vocab_size - first_kmer)
         number = torch.arange(max(count, 0))

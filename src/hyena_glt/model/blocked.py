@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from hyena_glt.layers.bridge import TokenMemory
+from hyena_glt.layers.embedding import TokenTraits
 from hyena_glt.layers.patterns import WIDTH
 from hyena_glt.ops.boundaries import Patches, patches_from_starts
 from hyena_glt.ops.segments import segment_mean
@@ -33,11 +34,15 @@ class BlockedPass:
         model: A two-sided model in inference mode.
         input_ids: (1, l) token ids.
         block_size: Tokens per block.
+        traits: Qualities and modalities of the tokens.
     """
 
-    def __init__(self, model: "HyenaGLT", input_ids: Tensor, block_size: int) -> None:
+    def __init__(
+        self, model: "HyenaGLT", input_ids: Tensor, block_size: int, traits: TokenTraits
+    ) -> None:
         self.model = model
         self.ids = input_ids
+        self.traits = traits
         self.block_size = block_size
         self.total = torch.tensor([[input_ids.shape[1]]], device=input_ids.device)
         spans = [1] if model.ngrams is None else model.ngrams.spans
@@ -70,7 +75,8 @@ class BlockedPass:
         """Embedded tokens, hidden states and positions of a block with its halo."""
         low, high, inner = self._around(start, stop, self.halo)
         position = torch.arange(low, high, device=self.ids.device).unsqueeze(0)
-        embedded = self.model.embed(self.ids[:, low:high])
+        traits = self.traits.map(lambda values: values[:, low:high])
+        embedded = self.model.embed(self.ids[:, low:high], traits=traits)
         encoded = self.model.position_manager.encode_tokens(position, self.total)
         hidden = embedded + encoded.to(embedded.dtype)
         return embedded, _run(self.model.local_encoder, hidden), position, inner

@@ -23,10 +23,11 @@ from hyena_glt.model.generation import StreamedGeneration
 from hyena_glt.model.hyena_glt import Encoding, HyenaGLT, reverse_complement_ids
 from hyena_glt.model.outputs import HyenaGLTOutput
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
-from hyena_glt.ops.layout import from_aligned, mirrored
+from hyena_glt.ops.layout import from_aligned, mirror_index, mirrored
 from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
 from hyena_glt.tasks.losses import causal_loss, sequence_loss, token_loss
 from hyena_glt.tasks.readout import KmerReadout
+from hyena_glt.tasks.strands import other_strand_classes
 
 # Arguments of ``encode`` that say something of one strand only.
 _OF_ONE_STRAND = ("inputs_embeds", "boundary_scores", "patch_starts")
@@ -35,9 +36,9 @@ _OF_ONE_STRAND = ("inputs_embeds", "boundary_scores", "patch_starts")
 class _Face(HyenaGLTPreTrainedModel):
     """What the faces share: the model, and predictions over one or both strands."""
 
-    def __init__(self, config: HyenaGLTConfig) -> None:
+    def __init__(self, config: HyenaGLTConfig, trunk: HyenaGLT | None = None) -> None:
         super().__init__(config)
-        self.model = HyenaGLT(config)
+        self.model = HyenaGLT(config) if trunk is None else trunk
 
     def get_input_embeddings(self) -> nn.Embedding:
         """The token embeddings."""
@@ -62,7 +63,13 @@ class _Face(HyenaGLTPreTrainedModel):
         if not self._averages_strands:
             return None
         mask = encoding.layout.mask
-        return self.model.encode(reverse_complement_ids(encoding.input_ids, mask), mask.long())
+        quality, modality = encoding.traits.map(lambda t: t.gather(1, mirror_index(mask)))
+        return self.model.encode(
+            reverse_complement_ids(encoding.input_ids, mask),
+            mask.long(),
+            quality_scores=quality,
+            modality_ids=modality,
+        )
 
     def _output(
         self, encoding: Encoding, logits: Tensor, loss: Tensor | None, flags: dict[str, bool]
@@ -92,10 +99,11 @@ class HyenaGLTForSequenceClassification(_Face):
 
     Args:
         config: Settings; ``num_labels`` outputs.
+        trunk: The model below the head, which several tasks may share; None makes one.
     """
 
-    def __init__(self, config: HyenaGLTConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: HyenaGLTConfig, trunk: HyenaGLT | None = None) -> None:
+        super().__init__(config, trunk)
         assert config.num_labels is not None
         self.classifier = SequenceClassificationHead(
             config.hidden_size,
@@ -140,7 +148,9 @@ class HyenaGLTForSequenceClassification(_Face):
         deep = self.model.classify(self.classifier, encoding)
         if self.kmer_readout is None:
             return [deep]
-        linear = self.kmer_readout(encoding.input_ids, encoding.layout.mask)
+        linear = self.kmer_readout(
+            encoding.input_ids, encoding.layout.mask, encoding.traits.quality
+        )
         return [deep, linear * self.classifier.scale + self.classifier.shift]
 
     def _loss(self, parts: list[Tensor], logits: Tensor, labels: Tensor) -> Tensor:
@@ -178,10 +188,11 @@ class HyenaGLTForTokenClassification(_TokenFace):
 
     Args:
         config: Settings; ``num_labels`` classes.
+        trunk: The model below the head, which several tasks may share; None makes one.
     """
 
-    def __init__(self, config: HyenaGLTConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: HyenaGLTConfig, trunk: HyenaGLT | None = None) -> None:
+        super().__init__(config, trunk)
         assert config.num_labels is not None
         self.token_classifier = TokenClassificationHead(
             config.hidden_size, config.num_labels, config.head_dropout
@@ -204,6 +215,11 @@ class HyenaGLTForTokenClassification(_TokenFace):
         logits = self._token_logits(encoding, self.token_classifier)
         loss = None if labels is None else token_loss(logits, labels)
         return self._output(encoding, logits, loss, flags)
+
+    def _complement(self, logits: Tensor) -> Tensor:
+        """Classes of one strand change places: what is CDS+ here is CDS- on the other."""
+        names: Any = self.config.id2label
+        return logits[..., other_strand_classes([names[number] for number in range(len(names))])]
 
 
 class HyenaGLTForMaskedLM(_TokenFace):
@@ -290,7 +306,8 @@ class HyenaGLTForCausalLM(StreamedGeneration, _Face, GenerationMixin):  # type: 
             options.pop(name, None)
         if past_key_values is not None:
             mask = options.get("attention_mask")
-            return self.model.continued(input_ids, mask, past_key_values, logits_to_keep)
+            beside = {name: options.get(name) for name in ("quality_scores", "modality_ids")}
+            return self.model.continued(input_ids, mask, past_key_values, logits_to_keep, **beside)
         encoding = self._encode(input_ids, options)
         assert encoding.tokens is not None
         states = from_aligned(encoding.tokens, encoding.layout)

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hyena_glt.errors import ConfigError
+from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.model.cache import HyenaGLTCache
 
 
@@ -31,6 +31,8 @@ class StreamedGeneration:
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         past_key_values: HyenaGLTCache | None = None,
+        modality_ids: Tensor | None = None,
+        quality_scores: Tensor | None = None,
         **unused: Any,
     ) -> dict[str, Any]:
         """What one step of generation passes to ``forward``.
@@ -39,20 +41,33 @@ class StreamedGeneration:
             input_ids: (b, l) tokens so far.
             attention_mask: (b, l), 1 on tokens.
             past_key_values: The cache; None computes everything again at every step.
+            modality_ids: (b,) number of the molecule of each row.
+            quality_scores: Refused: no sequencer read what a model generates.
             unused: Other arguments of Hugging Face.
 
         Raises:
-            ConfigError: If the model is two-sided.
+            ConfigError: If the model is two-sided, or ``quality_scores`` are given.
+            DataError: If ``modality_ids`` has more than one number per row.
         """
         if not self.config.causal:
             raise ConfigError(
                 "a two-sided model (causal=False) cannot generate; train a causal language model "
                 "(hyena-glt pretrain --objective clm)"
             )
+        if quality_scores is not None:
+            raise ConfigError(
+                "quality_scores cannot be given to generate(): tokens that are generated have none"
+            )
+        if modality_ids is not None and modality_ids.dim() != 1:
+            raise DataError(
+                "modality_ids: generate() takes one number per row, shape "
+                f"({input_ids.shape[0]},), got {tuple(modality_ids.shape)}"
+            )
         known = 0 if past_key_values is None else past_key_values.columns
         return {
             "input_ids": input_ids[:, known:],
             "attention_mask": None if attention_mask is None else attention_mask[:, known:],
             "past_key_values": past_key_values,
+            "modality_ids": modality_ids,
             "logits_to_keep": 1,
         }

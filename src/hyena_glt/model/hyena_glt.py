@@ -34,7 +34,7 @@ from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.layers.block import HyenaGLTBlock, LocalLayer
 from hyena_glt.layers.bridge import CrossAttentionPositionBridge
-from hyena_glt.layers.embedding import NgramEmbedding
+from hyena_glt.layers.embedding import NgramEmbedding, QualityEmbedding, TokenTraits
 from hyena_glt.layers.hyena import Evaluation, HyenaOperator
 from hyena_glt.layers.linear import Linear
 from hyena_glt.layers.merger import AdaptiveTokenMerger, Merging, nucleotides_of
@@ -42,6 +42,7 @@ from hyena_glt.layers.positions import BLTPositionManager
 from hyena_glt.model.blocked import BlockedPass
 from hyena_glt.model.cache import HyenaGLTCache
 from hyena_glt.model.generation import StreamedGeneration
+from hyena_glt.model.inputs import checked_traits
 from hyena_glt.model.modes import inference_mode_of
 from hyena_glt.model.outputs import HyenaGLTOutput
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
@@ -71,6 +72,7 @@ class Encoding(NamedTuple):
         merging: What the merger decided.
         layout: Where the aligned tokens sit in the caller's batch.
         input_ids: (r, m) aligned token ids.
+        traits: Qualities and modalities of the aligned tokens.
         token_to_patch: (r * m, h) weight of each token in its patch.
         patch_to_token: (r, m, w, h) weights over the patches a token read; None without tokens.
     """
@@ -80,6 +82,7 @@ class Encoding(NamedTuple):
     merging: Merging
     layout: Layout
     input_ids: Tensor
+    traits: TokenTraits
     token_to_patch: Tensor
     patch_to_token: Tensor | None
 
@@ -123,6 +126,9 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         self.embeddings = nn.Embedding(config.genomic_vocab_size, width)
         self.embedding_projection = Linear(width, local, bias=False)
         self.ngrams = NgramEmbedding(config) if config.ngram_sizes else None
+        count = config.num_modalities
+        self.modality_embeddings = nn.Embedding(count, width) if count else None
+        self.quality = QualityEmbedding(config) if config.quality_embedding else None
         self.position_manager = BLTPositionManager(config)
         self.local_encoder = nn.ModuleList(
             LocalLayer(config) for _ in range(config.local_encoder_layers)
@@ -151,6 +157,8 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         output_position_info: bool = False,
         *,
         labels: Tensor | None = None,
+        quality_scores: Tensor | None = None,
+        modality_ids: Tensor | None = None,
         segment_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         boundary_scores: Tensor | None = None,
@@ -172,9 +180,14 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
                 ``patch_lengths`` (b, p), in tokens.
             labels: Token ids for the language-model head (not shifted); classes or values for an
                 attached head.
+            quality_scores: (b, l) Phred scores of the tokens, in [0, 93]; those of special tokens
+                and padding have no effect.  Needs ``config.quality_embedding``.
+            modality_ids: (b,) or (b, l) number of the molecule of each sequence or token, below
+                ``config.num_modalities``.  With the joint vocabulary (DNA 0, RNA 1, protein 2) the
+                letters tell it if this is left out.
             segment_ids: (b, l) number of the sequence each token of a packed row belongs to.
             inputs_embeds: (b, l, e) in place of the token embeddings; ``input_ids`` still decide
-                n-grams and patches.
+                n-grams and patches, and modalities are still added.
             boundary_scores: (b, l) scores of patch starts, for ``boundary_scorer="track"``.
             patch_starts: (b, l), True where a patch starts; overrides the merger.
             position_offset: (b,) position of each row's first token, in tokens; 0 unless given.
@@ -188,13 +201,18 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         Raises:
             DataError: If an argument has the wrong shape, an id is outside the vocabulary, a row
                 has no token, or the sequence is longer than ``max_position_embeddings``.
-            ConfigError: If the scorer needs an argument that is missing.
+            ConfigError: If the scorer needs an argument that is missing, or the model has no
+                embedding for one that is given.
         """
         _refuse_unused(unused)
         if past_key_values is not None:
-            return self.continued(input_ids, attention_mask, past_key_values, logits_to_keep)
+            return self.continued(
+                input_ids, attention_mask, past_key_values, logits_to_keep,
+                quality_scores=quality_scores, modality_ids=modality_ids,
+            )  # fmt: skip
         encoding = self.encode(
-            input_ids, attention_mask, segment_ids=segment_ids, inputs_embeds=inputs_embeds,
+            input_ids, attention_mask, quality_scores=quality_scores, modality_ids=modality_ids,
+            segment_ids=segment_ids, inputs_embeds=inputs_embeds,
             boundary_scores=boundary_scores, patch_starts=patch_starts,
             position_offset=position_offset,
         )  # fmt: skip
@@ -225,6 +243,9 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         attention_mask: Tensor | None,
         cache: HyenaGLTCache,
         logits_to_keep: int = 0,
+        *,
+        quality_scores: Tensor | None = None,
+        modality_ids: Tensor | None = None,
     ) -> HyenaGLTOutput:
         """Go on from a cache.
 
@@ -233,9 +254,20 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             attention_mask: (b, l), 1 on tokens; padding only stands before the first token.
             cache: Moved on by these tokens.
             logits_to_keep: Compute logits for that many last columns only; 0: all.
+            quality_scores: Refused: no sequencer read what a model generates.
+            modality_ids: (b,) number of the molecule of each sequence, or (b, l).
+
+        Raises:
+            ConfigError: If ``quality_scores`` are given.
         """
-        self._checked_mask(input_ids, attention_mask)
-        hidden = extend_batch(self, cache, input_ids, attention_mask)
+        if quality_scores is not None:
+            raise ConfigError(
+                "quality_scores cannot be given with a cache (past_key_values, generate): tokens "
+                "that are generated have none; leave them out, or use forward or stream"
+            )
+        mask = self._checked_mask(input_ids, attention_mask)
+        traits = checked_traits(self.config, input_ids, mask, None, modality_ids)
+        hidden = extend_batch(self, cache, input_ids, attention_mask, traits)
         return HyenaGLTOutput(
             logits=self.predict_tokens(hidden[:, -logits_to_keep:]),
             last_hidden_state=hidden,
@@ -247,6 +279,8 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         *,
+        quality_scores: Tensor | None = None,
+        modality_ids: Tensor | None = None,
         segment_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         boundary_scores: Tensor | None = None,
@@ -259,6 +293,8 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         Args:
             input_ids: (b, l) token ids.
             attention_mask: (b, l), 1 on tokens.
+            quality_scores: (b, l) Phred scores.
+            modality_ids: (b,) or (b, l) number of the molecule.
             segment_ids: (b, l) sequence of each token in packed rows.
             inputs_embeds: (b, l, e) in place of the token embeddings.
             boundary_scores: (b, l) for the ``track`` scorer.
@@ -268,16 +304,21 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         """
         mask = self._checked_mask(input_ids, attention_mask)
         layout = aligned_layout(mask, segment_ids)
-        ids = to_aligned(input_ids, layout, fill=self.config.pad_token_id or 0)
+        pad = self.config.pad_token_id or 0
+        # Whatever id stands on padding: a two-sided scorer looks ahead.
+        ids = to_aligned(input_ids.masked_fill(~mask, pad), layout, fill=pad)
         self._check_length(ids.shape[1])
         optional = (inputs_embeds, boundary_scores, patch_starts)
         embeds, scores, starts = (
             None if value is None else to_aligned(value, layout) for value in optional
         )
+        traits = checked_traits(self.config, input_ids, mask, quality_scores, modality_ids).map(
+            lambda values: to_aligned(values, layout)
+        )
         token_mask = layout.mask
         position, offset = self._positions(ids, position_offset)
 
-        embedded = self.embed(ids, embeds)
+        embedded = self.embed(ids, embeds, traits)
         hidden = embedded + self.position_manager.encode_tokens(
             position, token_mask.sum(dim=1, keepdim=True)
         ).to(embedded.dtype)
@@ -297,7 +338,7 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             x = self._run(block, x, patches.mask, memory)
         x = self.final_norm(x)
         if not tokens:
-            return Encoding(None, x, merging, layout, ids, token_to_patch, None)
+            return Encoding(None, x, merging, layout, ids, traits, token_to_patch, None)
 
         queries = self.local_norm(hidden) + self.position_manager.encode_queries(
             patches, position
@@ -314,7 +355,7 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         for layer in self.local_decoder:
             hidden = self._run(layer, hidden, token_mask)
         out = in_stretches(self._project_out, hidden)
-        return Encoding(out, x, merging, layout, ids, token_to_patch, patch_to_token)
+        return Encoding(out, x, merging, layout, ids, traits, token_to_patch, patch_to_token)
 
     def _project_out(self, hidden: Tensor) -> Tensor:
         out: Tensor = self.output_norm(self.output_projection(hidden))
@@ -374,8 +415,8 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         they are, averaged ones for example.
 
         Args:
-            batches: ``input_ids``, ``attention_mask`` and, for the ``track`` scorer,
-                ``boundary_scores``, on the model's device.
+            batches: ``input_ids``, ``attention_mask`` and, where the model reads them,
+                ``quality_scores``, ``modality_ids`` and ``boundary_scores``, on the model's device.
         """
         if not self.initial_merger.follows_a_target:
             return
@@ -385,6 +426,8 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
                 encoding = self.encode(
                     batch["input_ids"],
                     batch["attention_mask"],
+                    quality_scores=batch.get("quality_scores"),
+                    modality_ids=batch.get("modality_ids"),
                     boundary_scores=batch.get("boundary_scores"),
                     tokens=False,
                 )
@@ -429,7 +472,14 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         self.config.attached_heads = attached or None
         super().save_pretrained(save_directory, *args, **kwargs)
 
-    def stream(self, input_ids: Tensor, block_size: int = 8192) -> Iterator[tuple[int, Tensor]]:
+    def stream(
+        self,
+        input_ids: Tensor,
+        block_size: int = 8192,
+        *,
+        quality_scores: Tensor | None = None,
+        modality_ids: Tensor | None = None,
+    ) -> Iterator[tuple[int, Tensor]]:
         """Hidden states of one sequence of any length, block after block.
 
         The result is that of one forward pass.  Memory is that of a block in a causal model, and
@@ -438,12 +488,15 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         Args:
             input_ids: (1, l) or (l,) token ids.
             block_size: Tokens per block.
+            quality_scores: Phred scores, in the shape of ``input_ids``.
+            modality_ids: (1,) number of the molecule, or one per token.
 
         Yields:
             First token of the block, 0-based, and its hidden states (1, n, e).
 
         Raises:
-            ConfigError: If the merger needs scores from the caller.
+            ConfigError: If the merger needs scores from the caller, or the model has no embedding
+                for what is given.
             DataError: If the shape is another, or the sequence is longer than
                 ``max_position_embeddings``.
         """
@@ -452,12 +505,18 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             raise DataError(
                 f"input_ids: expected one sequence, shape (1, length), got {tuple(input_ids.shape)}"
             )
-        self._checked_mask(ids, None)
+        mask = self._checked_mask(ids, None)
         self._check_length(ids.shape[1])
+        if input_ids.dim() == 1:
+            if quality_scores is not None:
+                quality_scores = quality_scores.unsqueeze(0)
+            if modality_ids is not None and modality_ids.shape != (1,):
+                modality_ids = modality_ids.unsqueeze(0)
+        traits = checked_traits(self.config, ids, mask, quality_scores, modality_ids)
         blocks = iter(
-            stream_blocks(self, ids, block_size)
+            stream_blocks(self, ids, block_size, traits)
             if self.config.causal
-            else BlockedPass(self, ids, block_size)
+            else BlockedPass(self, ids, block_size, traits)
         )
         while True:
             # Between two blocks the caller's modes are the caller's.
@@ -556,12 +615,18 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         first = offset.unsqueeze(1)
         return column + first, first
 
-    def embed(self, ids: Tensor, inputs_embeds: Tensor | None = None) -> Tensor:
+    def embed(
+        self,
+        ids: Tensor,
+        inputs_embeds: Tensor | None = None,
+        traits: TokenTraits = TokenTraits(),  # noqa: B008 - immutable
+    ) -> Tensor:
         """Token and n-gram embeddings at the base level.
 
         Args:
             ids: (b, l) token ids of aligned rows.
             inputs_embeds: (b, l, e) in place of the token embeddings.
+            traits: Qualities and modalities of the tokens.
         """
         # Scaled up: the table is small for the sake of the logits that it is tied to.
         scale = self.config.hidden_size**0.5
@@ -570,7 +635,16 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             embedded = F.embedding(ids, table)
         else:
             embedded = self.embedding_projection(inputs_embeds * scale)
-        return embedded if self.ngrams is None else embedded + self.ngrams(ids).to(embedded.dtype)
+        quality, modality = traits
+        if self.quality is not None and quality is not None:
+            embedded = self.quality(embedded, ids, quality)
+        if self.modality_embeddings is not None and modality is not None:
+            table = self.embedding_projection(self.modality_embeddings.weight * scale)
+            # Row 0 is for tokens of no molecule.
+            embedded = embedded + F.embedding(modality + 1, F.pad(table, (0, 0, 1, 0)))
+        if self.ngrams is None:
+            return embedded
+        return embedded + self.ngrams(ids, quality).to(embedded.dtype)
 
     def _run(self, layer: nn.Module, x: Tensor, *args: Any) -> Tensor:
         if self.gradient_checkpointing and self.training and torch.is_grad_enabled():

@@ -12,10 +12,13 @@ from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import ConfigError
+from hyena_glt.layers.embedding import NgramEmbedding, QualityEmbedding
 from hyena_glt.layers.positions import SegmentAwarePositionalEncoding
+from hyena_glt.tasks.heads import SequenceClassificationHead
+from hyena_glt.tasks.multitask import TaskWeights
 from hyena_glt.tasks.readout import KmerReadout
 
-_HEADS = ("classifier.", "token_classifier.", "kmer_readout.")
+_HEADS = ("classifier.", "token_classifier.", "kmer_readout.", "heads.", "task_weights.")
 
 
 @contextmanager
@@ -59,9 +62,16 @@ class HyenaGLTPreTrainedModel(PreTrainedModel):
             init.normal_(module.weight, std=0.02 if module.padding_idx is None else 0.2)
             if module.padding_idx is not None:
                 init.zeros_(module.weight[module.padding_idx])
-        elif isinstance(module, KmerReadout):
-            init.zeros_(module.weight)
-            init.zeros_(module.bias)
+        elif isinstance(module, KmerReadout | NgramEmbedding | QualityEmbedding):
+            # What they hold themselves adds to what is there, and starts at zero.
+            for parameter in module.parameters(recurse=False):
+                init.zeros_(parameter)
+        elif isinstance(module, SequenceClassificationHead):
+            # Buffers: a head that is missing in the files of a model has none.
+            init.zeros_(module.shift)
+            init.ones_(module.scale)
+        elif isinstance(module, TaskWeights) and module.log_variances is not None:
+            init.zeros_(module.log_variances)
         elif isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
             init.zeros_(module.bias)

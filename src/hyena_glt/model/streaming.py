@@ -21,13 +21,16 @@ Axes::
 """
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.layers.bridge import BridgeTokens, TokenMemory
+from hyena_glt.layers.embedding import TokenTraits
 from hyena_glt.layers.merger import MergerState
 from hyena_glt.layers.patterns import WIDTH
 from hyena_glt.model.cache import HyenaGLTCache
@@ -80,6 +83,7 @@ def extend(
     cache: HyenaGLTCache,
     input_ids: Tensor,
     position_offset: Tensor | None = None,
+    traits: TokenTraits = TokenTraits(),  # noqa: B008 - immutable
 ) -> Tensor:
     """Process further tokens of every row.
 
@@ -88,6 +92,7 @@ def extend(
         cache: State of the rows; an empty one starts them.
         input_ids: (b, l) the next token ids, without padding.
         position_offset: (b,) position of the first token of each row; only with an empty cache.
+        traits: Qualities and modalities of the new tokens; qualities in all calls or in none.
 
     Returns:
         (b, l, e) hidden states of these tokens.
@@ -106,18 +111,23 @@ def extend(
         _start(model, cache, rows, position_offset)
     _check_length(model, cache, length)
     if rows == 1 or length == 1:
-        return _extend(model, cache, input_ids)
+        return _extend(model, cache, input_ids, traits)
     parts, outputs = [], []
     for row in range(rows):
         part = cache.rows_at(torch.tensor([row], device=input_ids.device))
-        outputs.append(_extend(model, part, input_ids[row : row + 1]))
+        own = slice(row, row + 1)
+        outputs.append(_extend(model, part, input_ids[own], traits.map(itemgetter(own))))
         parts.append(part)
     cache.take(parts)
     return torch.cat(outputs)
 
 
 def extend_batch(
-    model: "HyenaGLT", cache: HyenaGLTCache, input_ids: Tensor, attention_mask: Tensor | None
+    model: "HyenaGLT",
+    cache: HyenaGLTCache,
+    input_ids: Tensor,
+    attention_mask: Tensor | None,
+    traits: TokenTraits = TokenTraits(),  # noqa: B008 - immutable
 ) -> Tensor:
     """Process the next columns of a batch, which may be padded while the cache is empty.
 
@@ -128,6 +138,7 @@ def extend_batch(
         cache: State of the rows; an empty one starts them.
         input_ids: (b, l) the next token ids.
         attention_mask: (b, l), 1 on tokens.
+        traits: Modalities of the new tokens; no qualities.
 
     Returns:
         (b, l, e) hidden states, zero on padding.
@@ -139,9 +150,9 @@ def extend_batch(
     mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
     mask = mask.bool()
     if cache.is_empty:
-        hidden = _prefill(model, cache, input_ids, mask)
+        hidden = _prefill(model, cache, input_ids, mask, traits.modality)
     elif bool(mask.all()):
-        hidden = extend(model, cache, input_ids)
+        hidden = extend(model, cache, input_ids, traits=traits)
     else:
         raise DataError(
             "attention_mask: padding after the tokens in the cache; pad prompts on the left"
@@ -150,16 +161,25 @@ def extend_batch(
     return hidden
 
 
-def _prefill(model: "HyenaGLT", cache: HyenaGLTCache, input_ids: Tensor, mask: Tensor) -> Tensor:
+def _prefill(
+    model: "HyenaGLT",
+    cache: HyenaGLTCache,
+    input_ids: Tensor,
+    mask: Tensor,
+    modality: Tensor | None,
+) -> Tensor:
     """Start every row for itself, equal ones together."""
-    kinds, row_of = torch.unique(torch.where(mask, input_ids, -1), dim=0, return_inverse=True)
+    ids = torch.where(mask, input_ids, -1)
+    described = torch.stack([ids, torch.zeros_like(ids) if modality is None else modality], dim=2)
+    kinds, row_of = torch.unique(described, dim=0, return_inverse=True)
     parts, outputs = [], []
-    for kind in kinds:
+    for kind, numbers in (described_row.unbind(1) for described_row in kinds):
         real = kind >= 0
         if not bool(real.any()):
             raise DataError("attention_mask: a row has no real token; give a prompt")
         part = HyenaGLTCache()
-        hidden = extend(model, part, kind[real].unsqueeze(0))
+        traits = TokenTraits(None, None if modality is None else numbers[real].unsqueeze(0))
+        hidden = extend(model, part, kind[real].unsqueeze(0), traits=traits)
         out = hidden.new_zeros(1, len(kind), hidden.shape[2])
         out[:, real] = hidden
         parts.append(part)
@@ -170,7 +190,7 @@ def _prefill(model: "HyenaGLT", cache: HyenaGLTCache, input_ids: Tensor, mask: T
 
 
 def stream_blocks(
-    model: "HyenaGLT", input_ids: Tensor, block_size: int
+    model: "HyenaGLT", input_ids: Tensor, block_size: int, traits: TokenTraits
 ) -> Iterator[tuple[int, Tensor]]:
     """Hidden states of one long sequence, block after block, in memory that does not grow with it.
 
@@ -178,13 +198,16 @@ def stream_blocks(
         model: A causal model in inference mode.
         input_ids: (1, l) token ids.
         block_size: Tokens per block.
+        traits: Qualities and modalities of the tokens.
 
     Yields:
         First token of the block, 0-based, and its (1, n, e) hidden states.
     """
     cache = HyenaGLTCache()
     for start in range(0, input_ids.shape[1], block_size):
-        yield start, extend(model, cache, input_ids[:, start : start + block_size])
+        block = slice(start, start + block_size)
+        own = traits.map(itemgetter((slice(None), block)))
+        yield start, extend(model, cache, input_ids[:, block], traits=own)
 
 
 def _start(
@@ -215,7 +238,7 @@ def _start(
     cache.tables = [block.operator.tables() for block in _layers(model, "layers")]
 
 
-def _extend(model: "HyenaGLT", cache: HyenaGLTCache, ids: Tensor) -> Tensor:
+def _extend(model: "HyenaGLT", cache: HyenaGLTCache, ids: Tensor, traits: TokenTraits) -> Tensor:
     """One row, or one token of every row."""
     tensors = cache.tensors
     length = ids.shape[1]
@@ -225,7 +248,7 @@ def _extend(model: "HyenaGLT", cache: HyenaGLTCache, ids: Tensor) -> Tensor:
     places = tensors["position"].unsqueeze(1) + step
     position = places[:, history:]
 
-    hidden = model.embed(context)[:, history:]
+    hidden = model.embed(context, traits=_with_history(cache, traits, history))[:, history:]
     hidden = hidden + model.position_manager.encode_tokens(position).to(hidden.dtype)
     hidden = _run_local(model, "local_encoder", cache, hidden)
 
@@ -258,6 +281,18 @@ def _extend(model: "HyenaGLT", cache: HyenaGLTCache, ids: Tensor) -> Tensor:
         "last_ids": context[:, length:],
     }
     return out
+
+
+def _with_history(cache: HyenaGLTCache, traits: TokenTraits, history: int) -> TokenTraits:
+    """Put those of the earlier tokens before them, as far as n-grams reach back."""
+    quality, modality = traits
+    if quality is not None:
+        rows = quality.shape[0]
+        earlier = cache.tensors.get("last_quality", quality.new_zeros(rows, history))
+        quality = torch.cat([earlier, quality], dim=1)
+        cache.tensors["last_quality"] = quality[:, -history:]
+    # An earlier token's modality is in what the layers remember.
+    return TokenTraits(quality, None if modality is None else F.pad(modality, (history, 0)))
 
 
 def _advance_by_one(

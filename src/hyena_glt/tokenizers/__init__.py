@@ -5,10 +5,11 @@ Importing this package makes Hugging Face's ``AutoTokenizer`` know them.
 
 from hyena_glt.tokenizers.base import KmerTokenizer
 from hyena_glt.tokenizers.dna import DNATokenizer
+from hyena_glt.tokenizers.genomic import GenomicTokenizer
 from hyena_glt.tokenizers.protein import ProteinTokenizer
 from hyena_glt.tokenizers.rna import RNATokenizer
 
-__all__ = ["DNATokenizer", "KmerTokenizer", "ProteinTokenizer", "RNATokenizer"]
+__all__ = ["DNATokenizer", "GenomicTokenizer", "KmerTokenizer", "ProteinTokenizer", "RNATokenizer"]
 
 
 def register_auto_tokenizer() -> None:
@@ -20,7 +21,7 @@ def register_auto_tokenizer() -> None:
 
     from hyena_glt.config import HyenaGLTConfig
 
-    for tokenizer_class in (ProteinTokenizer, RNATokenizer, DNATokenizer):
+    for tokenizer_class in (GenomicTokenizer, ProteinTokenizer, RNATokenizer, DNATokenizer):
         AutoTokenizer.register(HyenaGLTConfig, tokenizer_class=tokenizer_class, exist_ok=True)
 
 

@@ -27,6 +27,7 @@ from hyena_glt.tokenizers.kmers import (
     FIRST_LETTER_ID,
     SPECIAL_IDS,
     UNK_ID,
+    Codec,
     KmerCodec,
     vocabulary_size,
 )
@@ -103,6 +104,9 @@ class KmerTokenizer(PreTrainedTokenizer):
 
     alphabet: ClassVar[Alphabet]
     letters: ClassVar[str]
+    # True if DNA, RNA and protein have id ranges of their own.
+    is_joint: ClassVar[bool] = False
+    further_settings: ClassVar[frozenset[str]] = frozenset()
     aliases: ClassVar[Mapping[str, str]] = {}
 
     model_input_names: list[str] = ["input_ids", "attention_mask"]  # noqa: RUF012 - as in the parent
@@ -126,7 +130,7 @@ class KmerTokenizer(PreTrainedTokenizer):
             )
         if ambiguous not in {"n", "error"}:
             raise ConfigError(f"ambiguous must be 'n' or 'error', got {ambiguous!r}")
-        size = vocabulary_size(self.letters, self.alphabet_size, kmer_size)
+        size = self._size_needed(kmer_size)
         if vocab_size < size:
             raise ConfigError(
                 f"{type(self).__name__} with kmer_size={kmer_size} needs a vocabulary of {size} "
@@ -138,14 +142,7 @@ class KmerTokenizer(PreTrainedTokenizer):
         self.stride = stride or kmer_size
         self.ambiguous = ambiguous
         self.include_special_tokens = include_special_tokens
-        self._codec = KmerCodec(
-            letters=self.letters,
-            alphabet_size=self.alphabet_size,
-            kmer_size=kmer_size,
-            stride=self.stride,
-            n_letters=self._n_letters(),
-            aliases=self.aliases,
-        )
+        self._codec = self._make_codec()
         self._id_of_token = {token: i for i, token in enumerate(self._codec.tokens)}
         # What is not handed on here is lost by save_pretrained.
         super().__init__(
@@ -160,17 +157,25 @@ class KmerTokenizer(PreTrainedTokenizer):
     @classmethod
     def _check_keywords(cls, kwargs: Mapping[str, Any]) -> None:
         """Refuse misspelt settings; a saved tokenizer brings more of its own and is let through."""
-        unknown = sorted(set(kwargs) - _HF_KEYWORDS)
+        unknown = sorted(set(kwargs) - _HF_KEYWORDS - cls.further_settings)
         if unknown and "is_local" not in kwargs:
-            raise ConfigError(
-                f"{cls.__name__} has no setting {unknown[0]!r}; its own are vocab_size, kmer_size, "
-                "include_special_tokens, stride and ambiguous"
-            )
+            own = ", ".join(["vocab_size, kmer_size, include_special_tokens, stride and ambiguous",
+                             *sorted(cls.further_settings)])  # fmt: skip
+            raise ConfigError(f"{cls.__name__} has no setting {unknown[0]!r}; its own are {own}")
 
-    def _n_letters(self) -> str:
-        """List the letters that become ``[N]``; none where they have tokens of their own."""
-        without_token = [letter for letter in self.alphabet.ambiguity if letter not in self.letters]
-        return "".join(l for l in without_token if l == "N" or self.ambiguous == "n")
+    def _size_needed(self, kmer_size: int) -> int:
+        """Count the tokens of the vocabulary before it is built."""
+        return vocabulary_size(self.letters, self.alphabet_size, kmer_size)
+
+    def _make_codec(self) -> Codec:
+        return KmerCodec(
+            letters=self.letters,
+            alphabet_size=self.alphabet_size,
+            kmer_size=self.kmer_size,
+            stride=self.stride,
+            n_letters=letters_read_as_n(self.alphabet, self.letters, self.ambiguous),
+            aliases=self.aliases,
+        )
 
     @property
     def vocab_size(self) -> int:
@@ -335,24 +340,31 @@ class KmerTokenizer(PreTrainedTokenizer):
 
         split = kwargs.get("split_special_tokens", self.split_special_tokens)
         rows = [self._sequence_ids(sequence, split=split) for sequence in sequences]
-        max_length = kwargs.get("max_length")
+        return self._assembled(rows, is_single=isinstance(text, str), options=kwargs)
+
+    def _assembled(
+        self, rows: list[NDArray[np.int64]], *, is_single: bool, options: Mapping[str, Any]
+    ) -> BatchEncoding:
+        """Cut off, fill up and mark the rows of a batch, by the options of a call."""
+        truncation = options.get("truncation_strategy", TruncationStrategy.DO_NOT_TRUNCATE)
+        max_length = options.get("max_length")
         if truncation is not TruncationStrategy.DO_NOT_TRUNCATE and max_length:
             rows = [truncate(row, max_length, side=self.truncation_side) for row in rows]
-        padding = kwargs.get("padding_strategy", PaddingStrategy.DO_NOT_PAD)
-        length = padded_length(rows, padding, max_length, kwargs.get("pad_to_multiple_of"))
-        side = kwargs.get("padding_side") or self.padding_side
+        padding = options.get("padding_strategy", PaddingStrategy.DO_NOT_PAD)
+        length = padded_length(rows, padding, max_length, options.get("pad_to_multiple_of"))
+        side = options.get("padding_side") or self.padding_side
         columns = {
             "input_ids": [pad(row, length, side=side, value=self.pad_token_id) for row in rows]
         }
-        with_mask = kwargs.get("return_attention_mask")
+        with_mask = options.get("return_attention_mask")
         if with_mask or (with_mask is None and "attention_mask" in self.model_input_names):
             ones = (np.ones_like(row) for row in rows)
             columns["attention_mask"] = [pad(row, length, side=side, value=0) for row in ones]
-        return_tensors = kwargs.get("return_tensors")
+        return_tensors = options.get("return_tensors")
         if return_tensors is not None:
             return BatchEncoding(columns, tensor_type=return_tensors)
         lists = {name: [row.tolist() for row in column] for name, column in columns.items()}
-        if isinstance(text, str):
+        if is_single:
             return BatchEncoding({name: column[0] for name, column in lists.items()})
         return BatchEncoding(lists)
 
@@ -445,3 +457,15 @@ class KmerTokenizer(PreTrainedTokenizer):
             )
         lengths = self._codec.lengths(ids)
         return lengths.cumsum(axis=-1) - lengths, lengths
+
+
+def letters_read_as_n(alphabet: Alphabet, letters: str, ambiguous: str) -> str:
+    """List the letters that become ``[N]``; none where they have tokens of their own.
+
+    Args:
+        alphabet: What a sequence may hold.
+        letters: Letters that have a token.
+        ambiguous: ``"n"``, or ``"error"`` for N alone.
+    """
+    without_token = [letter for letter in alphabet.ambiguity if letter not in letters]
+    return "".join(letter for letter in without_token if letter == "N" or ambiguous == "n")

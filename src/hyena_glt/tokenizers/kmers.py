@@ -14,6 +14,7 @@ first ``stride`` letters of each token, put one after another, are therefore the
 
 from collections.abc import Mapping
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,29 @@ def vocabulary_size(letters: str, alphabet_size: int, kmer_size: int) -> int:
     """
     kmers = alphabet_size**kmer_size if kmer_size > 1 else 0
     return FIRST_LETTER_ID + len(letters) + kmers
+
+
+class Codec(Protocol):
+    """What a tokenizer asks of a vocabulary; see :class:`KmerCodec`."""
+
+    tokens: list[str]
+    first_kmer_id: int
+
+    @property
+    def read_letters(self) -> str:
+        """Every letter that does not become ``[UNK]``, upper case."""
+
+    def foreign_positions(self, sequence: str) -> NDArray[np.int64]:
+        """Find the letters that become ``[UNK]``."""
+
+    def encode(self, sequence: str) -> NDArray[np.int64]:
+        """Turn letters into ids."""
+
+    def decode(self, ids: NDArray[np.int64]) -> str:
+        """Turn ids into letters."""
+
+    def lengths(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the letters that each token adds to the text."""
 
 
 class KmerCodec:

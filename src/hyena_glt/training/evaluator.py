@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.evaluation.metrics import MetricTask, compute_metrics
+from hyena_glt.evaluation.token_metrics import TokenCounts
 from hyena_glt.model.modes import inference_mode_of
 from hyena_glt.tasks.losses import IGNORED
 
@@ -31,7 +32,8 @@ class Evaluation(NamedTuple):
         labels: As the loader gives them, row after row; for token classification those of the
             tokens that have one; empty without labels and for language modelling.
         scores: Probabilities (values for regression), row after row; for token classification one
-            row per labelled token (without labels, per token); empty for language modelling.
+            row per labelled token (without labels, per token); empty for language modelling, and
+            for token classification if they are not kept.
     """
 
     loss: float
@@ -68,19 +70,28 @@ def metrics_of(task: str, labels: NDArray[Any], scores: NDArray[Any]) -> dict[st
 
 
 @torch.no_grad()
-def evaluate(model: PreTrainedModel, loader: Iterable[dict[str, Tensor]], task: str) -> Evaluation:
+def evaluate(
+    model: PreTrainedModel,
+    loader: Iterable[dict[str, Tensor]],
+    task: str,
+    *,
+    keep_tokens: bool = True,
+) -> Evaluation:
     """Run a model over a loader, in fp32 and inference mode; the mode is restored.
 
     Args:
         model: A face of the package.
         loader: Batches of ``input_ids``, ``attention_mask`` and, if known, ``labels``.
         task: Task of the data set.
+        keep_tokens: Keep labels and scores of every token.  Without, those of token
+            classification are counted batch by batch, in memory that does not grow with them.
     """
     per_token = task in {"token_classification", "language_modeling"}
     device = next(model.parameters()).device
     losses: list[tuple[float, int]] = []
     labels: list[NDArray[Any]] = []
     scores: list[NDArray[Any]] = []
+    counts: TokenCounts | None = None
     with inference_mode_of(model):
         for batch in loader:
             inputs = {name: value.to(device) for name, value in batch.items()}
@@ -96,6 +107,10 @@ def evaluate(model: PreTrainedModel, loader: Iterable[dict[str, Tensor]], task: 
                 known = batch["attention_mask"].bool() if truth is None else truth != IGNORED
                 rows = rows[known]
                 truth = None if truth is None else truth[known]
+            if per_token and truth is not None and not keep_tokens:
+                counts = counts or TokenCounts(rows.shape[-1])
+                counts.add(truth.numpy(), rows.numpy())
+                continue
             scores.append(rows.numpy())
             if truth is not None:
                 labels.append(truth.numpy())
@@ -105,7 +120,9 @@ def evaluate(model: PreTrainedModel, loader: Iterable[dict[str, Tensor]], task: 
     all_labels = np.concatenate(labels) if labels else np.empty(0)
     total = sum(count for _, count in losses)
     loss = sum(value * count for value, count in losses) / max(1, total)
-    if task in METRIC_TASKS:
+    if counts is not None:
+        metrics = counts.metrics()
+    elif task in METRIC_TASKS:
         metrics = metrics_of(task, all_labels, all_scores)
     else:
         metrics = {"bits_per_token": loss / float(np.log(2))}

@@ -19,7 +19,9 @@ from torch.utils.data import DataLoader
 from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.data.curriculum import CroppedSequences
 from hyena_glt.data.datasets import GenomicDataset
+from hyena_glt.data.labelled_genome import LabelledWindows
 from hyena_glt.errors import ConfigError, DataError, TrainingError
 from hyena_glt.model.faces import (
     HyenaGLTForCausalLM,
@@ -27,14 +29,15 @@ from hyena_glt.model.faces import (
     HyenaGLTForSequenceClassification,
     HyenaGLTForTokenClassification,
 )
-from hyena_glt.model.hyena_glt import reverse_complement_ids
 from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from hyena_glt.training.evaluator import Evaluation, evaluate
 from hyena_glt.training.optimization import WeightAverage, make_optimizer
+from hyena_glt.training.precision import Arithmetic, default_device
 from hyena_glt.training.progress import TrainingProgress
 from hyena_glt.training.run_log import RunLog
 from hyena_glt.training.settings import TrainingSettings
 from hyena_glt.training.step import calibrated, on_device, seeded, state_of, training_step
+from hyena_glt.training.strands import turned
 
 _FACES: dict[str, type[PreTrainedModel]] = {
     "classification": HyenaGLTForSequenceClassification,
@@ -47,14 +50,12 @@ _PROBLEM_TYPES: dict[str, Any] = {
     "multi_label": MULTI_LABEL,
     "regression": REGRESSION,
 }
-# Labels that would have to be turned with the tokens.
-_OF_ONE_STRAND = {"token_classification", "language_modeling"}
 _CALIBRATION_BATCHES = 16
 # Over the number of sequences: as strong as C = 0.03 of a logistic regression.
-_READOUT_PENALTY = 30.0
+READOUT_PENALTY = 30.0
 # What decides which epoch was best; larger is better.  AUROC needs no threshold, so on a small
 # validation set it is less noisy than MCC, and it is blind to overconfidence, unlike the loss.
-_HEADLINE = {
+HEADLINE = {
     "classification": "auroc",
     "multi_label": "auroc",
     "regression": "spearman",
@@ -81,7 +82,7 @@ class TrainingResult(NamedTuple):
 class EnhancedTrainingPipeline:
     """Train, evaluate and keep the best model for a task.
 
-    The task is that of the training loader's ``GenomicDataset``.  Two-sided tasks (classification,
+    The task is that of the training loader's data set.  Two-sided tasks (classification,
     token labels) set ``causal=False`` on a copy of the configuration, and say so.
 
     Args:
@@ -90,6 +91,9 @@ class EnhancedTrainingPipeline:
         model: A model to go on training, in place of a new one.
         log: Where events are written; None keeps them in memory.
         progress: Show a progress bar and a line per epoch.
+
+    Raises:
+        ConfigError: If the hardware lacks the precision that is asked for.
 
     Example:
         >>> trainer = EnhancedTrainingPipeline(config)  # doctest: +SKIP
@@ -111,7 +115,8 @@ class EnhancedTrainingPipeline:
         self.log = log or RunLog()
         self.progress = progress
         self.task = ""
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = default_device()
+        self.arithmetic = Arithmetic(self.settings, self.device)
 
     def train(
         self,
@@ -129,27 +134,29 @@ class EnhancedTrainingPipeline:
                 that improves.
 
         Raises:
-            ConfigError: If both strands are asked for where labels belong to single tokens.
-            DataError: If the loader's dataset is not a ``GenomicDataset`` or has no labels.
+            ConfigError: If both strands are asked for of a language model, or of a model that
+                cannot read the other strand.
+            DataError: If the loader's dataset is neither a ``GenomicDataset`` nor made of windows
+                of a labelled genome, or has no labels.
             TrainingError: If the loss stops being a number; names the step.
         """
         dataset = train_loader.dataset
-        if not isinstance(dataset, GenomicDataset):
+        if not isinstance(dataset, GenomicDataset | LabelledWindows | CroppedSequences):
             raise DataError(
                 "train_loader: its dataset must be a GenomicDataset, which names the task"
             )
         self.task = dataset.task
-        if self.settings.strand == "both" and self.task in _OF_ONE_STRAND:
-            raise ConfigError(
-                f"training.strand=both is for labels of whole sequences; {self.task} needs forward"
-            )
+        if self.settings.strand == "both" and self.task == "language_modeling":
+            raise ConfigError("training.strand=both is for labels; language_modeling needs forward")
         with seeded(self.settings.seed), self._warnings_as_notes():
             if self.model is None:
                 self.model = self._new_model(dataset)
+            elif self.settings.strand == "both":
+                self._read_both_strands(self.model.config)
             self.model.to(self.device)  # type: ignore[arg-type]
             if isinstance(self.model, HyenaGLTForSequenceClassification):
-                self.model.readout_penalty = _READOUT_PENALTY / len(dataset)
-            if self.task == "regression":
+                self.model.readout_penalty = READOUT_PENALTY / len(dataset)
+            if self.task == "regression" and isinstance(dataset, GenomicDataset):
                 self._scale_targets(dataset)
             return self._run(train_loader, val_loader, checkpoint)
 
@@ -166,9 +173,25 @@ class EnhancedTrainingPipeline:
             raise TrainingError("there is no model yet; call train first")
         return evaluate(self.model, loader, self.task)
 
-    def _new_model(self, dataset: GenomicDataset) -> PreTrainedModel:
+    def _validate(self, loader: DataLoader[Any]) -> Evaluation:
+        assert self.model is not None
+        return evaluate(self.model, loader, self.task, keep_tokens=False)
+
+    def _read_both_strands(self, config: Any) -> None:
+        """Let a model that was handed in predict as it is trained."""
+        if config.reverse_complement == "average":
+            return
+        asked = copy.deepcopy(config)
+        asked.reverse_complement = "average"
+        asked.validate()
+        config.reverse_complement = "average"
+        self._note("strand=both: reverse_complement='average' was set for the model")
+
+    def _new_model(
+        self, dataset: GenomicDataset | LabelledWindows | CroppedSequences
+    ) -> PreTrainedModel:
         config = copy.deepcopy(self.config)
-        if self.task == "language_modeling":
+        if isinstance(dataset, CroppedSequences) or self.task == "language_modeling":
             return (HyenaGLTForCausalLM if config.causal else HyenaGLTForMaskedLM)(config)
         if config.causal:
             config.causal = False
@@ -200,6 +223,9 @@ class EnhancedTrainingPipeline:
     ) -> TrainingResult:
         assert self.model is not None
         settings, log = self.settings, self.log
+        if self.arithmetic.note is not None:
+            self._note(self.arithmetic.note)
+        self.arithmetic.prepare(self.model)
         optimizer = make_optimizer(self.model, settings)
         average = (
             WeightAverage(self.model, settings.weight_average) if settings.weight_average else None
@@ -222,7 +248,7 @@ class EnhancedTrainingPipeline:
                     average or nullcontext(),
                     calibrated(self.model, islice(train_loader, _CALIBRATION_BATCHES)),
                 ):
-                    validation = None if val_loader is None else self.evaluate(val_loader)
+                    validation = None if val_loader is None else self._validate(val_loader)
                     score = self._score(validation)
                     better = best is None or score >= best
                     if better:
@@ -254,23 +280,29 @@ class EnhancedTrainingPipeline:
         assert self.model is not None
         inputs = on_device(batch, self.device)
         if self.settings.strand == "both":
-            inputs["input_ids"] = self._random_strands(inputs)
+            inputs |= self._random_strands(inputs)
         figures = training_step(
-            self.model, inputs, optimizer, step=step, total=total, settings=self.settings
-        )
+            self.model, inputs, optimizer, self.arithmetic, step=step, total=total,
+            settings=self.settings,
+        )  # fmt: skip
         self.log.write("step", step=step + 1, epoch=epoch, **figures._asdict())
         bar.step(figures.loss, figures.compression_ratio)
 
-    def _random_strands(self, inputs: dict[str, Tensor]) -> Tensor:
-        ids, mask = inputs["input_ids"], inputs["attention_mask"].bool()
+    def _random_strands(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Turn sequences at random, and with them all that belongs to single tokens."""
+        assert self.model is not None
+        ids = inputs["input_ids"]
         flip = torch.rand(len(ids), device=ids.device) < 0.5
-        return torch.where(flip.unsqueeze(1), reverse_complement_ids(ids, mask), ids)
+        if self.task != "token_classification":
+            return turned(inputs, flip)
+        names: Any = self.model.config.id2label
+        return turned(inputs, flip, [names[number] for number in range(len(names))])
 
     def _score(self, validation: Evaluation | None) -> tuple[float, float]:
         """Larger is better: the task's headline metric, ties broken by the loss."""
         if validation is None:
             return 0.0, 0.0
-        value = validation.metrics.get(_HEADLINE.get(self.task, ""), 0.0)
+        value = validation.metrics.get(HEADLINE.get(self.task, ""), 0.0)
         return (value if math.isfinite(value) else -1.0), -validation.loss
 
     def _report(
@@ -307,8 +339,8 @@ class EnhancedTrainingPipeline:
 
 
 def _set_epoch(loader: DataLoader[Any], epoch: int) -> None:
-    """Tell the loader's sampler the epoch, which with the seed decides the order."""
-    for sampler in (loader.sampler, loader.batch_sampler):
-        set_epoch = getattr(sampler, "set_epoch", None)
+    """Tell data and samplers the epoch, which with the seed decides what is drawn."""
+    for drawing in (loader.dataset, loader.sampler, loader.batch_sampler):
+        set_epoch = getattr(drawing, "set_epoch", None)
         if set_epoch is not None:
             set_epoch(epoch)

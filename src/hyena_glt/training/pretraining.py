@@ -22,6 +22,7 @@ from hyena_glt.data.collators import (
     MaskedLanguageModelCollator,
     SequenceCollator,
 )
+from hyena_glt.data.curriculum import GrowingWindows
 from hyena_glt.data.genome import Genome, Region, split_regions
 from hyena_glt.data.windows import GenomeWindows, scored_windows
 from hyena_glt.errors import ConfigError
@@ -36,6 +37,7 @@ from hyena_glt.training.checkpoints import (
 )
 from hyena_glt.training.evaluator import evaluate
 from hyena_glt.training.optimization import WeightAverage, make_optimizer
+from hyena_glt.training.precision import Arithmetic, default_device
 from hyena_glt.training.progress import TrainingProgress
 from hyena_glt.training.run_log import RunLog
 from hyena_glt.training.settings import PretrainingSettings
@@ -109,7 +111,7 @@ class Pretraining:
 
     Raises:
         ConfigError: If a window is longer than ``max_position_embeddings``, or the configuration
-            does not fit the objective.
+            does not fit the objective, or the hardware lacks the precision that is asked for.
         DataError: If no region to train on is as long as a window.
     """
 
@@ -134,13 +136,18 @@ class Pretraining:
         self.settings = settings
         self.log = RunLog()
         self.progress = progress
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = default_device()
+        self.arithmetic = Arithmetic(settings, self.device)
         self.windows = GenomeWindows(
             genome, regions.train, settings.window, settings.steps * settings.batch_size,
             seed=settings.seed, both_strands=settings.both_strands,
             repeat_weight=settings.repeat_weight,
             max_position=longest if settings.objective == "clm" else None,
         )  # fmt: skip
+        self.growing: GrowingWindows | None = None
+        if settings.curriculum == "length":
+            whole_from = round(settings.curriculum_fraction * settings.steps)
+            self.growing = GrowingWindows(self.windows, settings.batch_size, whole_from)
         face = HyenaGLTForCausalLM if settings.objective == "clm" else HyenaGLTForMaskedLM
         with seeded(settings.seed):
             self.model: PreTrainedModel = face(config)
@@ -162,6 +169,7 @@ class Pretraining:
         """
         settings, model = self.settings, self.model
         self.log = log or self.log
+        self.arithmetic.prepare(model)
         with seeded(settings.seed):
             optimizer = make_optimizer(model, settings)
             average = (
@@ -172,6 +180,8 @@ class Pretraining:
             if found is not None:
                 at = load_checkpoint(found, model, optimizer, average)
             self.log.go_back(at.step, at.seconds)
+            if at.step == 0 and self.arithmetic.note is not None:
+                self.log.write("note", message=self.arithmetic.note)
             at = self._train(at, optimizer, average, checkpoints)
         model.load_state_dict(at.best.state)
         model.eval()
@@ -187,10 +197,17 @@ class Pretraining:
 
         Returns:
             ``input_ids``, ``attention_mask``, ``labels`` (b, window), and for ``clm``
-            ``position_offset`` (b,).
+            ``position_offset`` (b,).  Under a curriculum there are more and shorter windows at
+            first.
         """
+        items = self._whole_windows(step) if self.growing is None else self.growing.batch(step)
+        return self._batch_of(items, step)
+
+    def _whole_windows(self, step: int) -> list[dict[str, Any]]:
         size = self.settings.batch_size
-        items = [self.windows[number] for number in range(step * size, (step + 1) * size)]
+        return [self.windows[number] for number in range(step * size, (step + 1) * size)]
+
+    def _batch_of(self, items: list[dict[str, Any]], step: int) -> Batch:
         batch = self._collate(items, step)
         if "position_offset" in items[0]:
             batch["position_offset"] = torch.stack([item["position_offset"] for item in items])
@@ -227,7 +244,7 @@ class Pretraining:
             while step < settings.steps:
                 figures = training_step(
                     self.model, on_device(self.batch(step), self.device), optimizer,
-                    step=step, total=settings.steps, settings=settings,
+                    self.arithmetic, step=step, total=settings.steps, settings=settings,
                 )  # fmt: skip
                 if average is not None:
                     average.update()
@@ -245,7 +262,9 @@ class Pretraining:
         return at
 
     def _calibrated(self) -> Any:
-        batches = (self.batch(step) for step in range(_CALIBRATION_BATCHES))
+        # Whole windows, whatever the curriculum shows at first.
+        numbers = range(_CALIBRATION_BATCHES)
+        batches = (self._batch_of(self._whole_windows(number), number) for number in numbers)
         return calibrated(self.model, batches)
 
     def _better(self, best: Best, step: int, bar: TrainingProgress) -> Best:

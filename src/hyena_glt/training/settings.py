@@ -32,7 +32,11 @@ class OptimizerSettings(_Section):
         max_grad_norm: Gradients are scaled down to this norm.
         weight_average: Decay per step of the moving average of the weights that is evaluated and
             saved; 0 switches it off.
-        precision: ``auto`` is ``bf16`` where the processor has it in hardware, else ``fp32``.
+        precision: Format of the matrix products, see :mod:`~hyena_glt.training.precision`.
+            ``auto`` is ``bf16`` where the processor has it in hardware, else ``fp32``.
+        precision_fallback: Where the hardware lacks ``precision``, take what ``auto`` would.
+        loss_scale: Scale of the loss in ``fp16``; ``dynamic`` finds the largest that does not
+            overflow.  A number is only ever lowered.  The other modes need none and ignore it.
         seed: Of weights, order and augmentation.
     """
 
@@ -44,7 +48,9 @@ class OptimizerSettings(_Section):
     weight_decay: float = Field(default=0.1, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     weight_average: float = Field(default=0.99, ge=0, lt=1)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = "auto"
+    precision_fallback: bool = False
+    loss_scale: Literal["dynamic"] | Annotated[float, Field(gt=0)] = "dynamic"
     seed: int = Field(default=0, ge=0)
 
 
@@ -59,6 +65,13 @@ class TrainingSettings(OptimizerSettings):
         strand: ``both``: sequences are reverse-complemented at random, and predictions averaged
             over both strands.  ``forward``: sequences are used as they are.  ``auto``: decided on
             the validation data by ``hyena-glt train``; ``forward`` in a pipeline of your own.
+        curriculum: ``length``: sequences longer than a maximum, which grows from 64 tokens, wait.
+            ``difficulty``: those wait that k-mer logistic regression gets most wrong; for classes.
+        curriculum_fraction: Share of the epochs after which no sequence waits.
+        task_alpha: With several tasks, a batch is of one of them with a probability in proportion
+            to the number of its sequences to this power: 1 as the data are, 0 all alike.
+        task_weighting: Weights of the losses of several tasks: ``fixed``, as the tasks say, or
+            ``uncertainty``, learned.
     """
 
     section: ClassVar[str] = "training"
@@ -67,6 +80,10 @@ class TrainingSettings(OptimizerSettings):
     batch_size: int = Field(default=32, ge=1)
     patience: int = Field(default=0, ge=0)
     strand: Literal["both", "forward", "auto"] = "auto"
+    curriculum: Literal["none", "length", "difficulty"] = "none"
+    curriculum_fraction: float = Field(default=0.5, gt=0, le=1)
+    task_alpha: float = Field(default=0.5, ge=0, le=1)
+    task_weighting: Literal["fixed", "uncertainty"] = "fixed"
 
     def epochs(self, steps_per_epoch: int) -> int:
         """Passes over the training data, chosen if the setting is None.
@@ -97,6 +114,9 @@ class PretrainingSettings(OptimizerSettings):
         checkpoint_every: Steps between checkpoints; as many are lost at most when a run dies.
         generate: Bases that are sampled from the trained model in all, for ``clm``, in stretches of
             about 375 behind as many places of the held-out regions; 0: none.
+        curriculum: ``length``: windows grow from 64 bases to ``window``, doubling each time, with
+            as many bases in a batch.
+        curriculum_fraction: Share of the steps after which windows are whole.
     """
 
     section: ClassVar[str] = "pretraining"
@@ -112,6 +132,8 @@ class PretrainingSettings(OptimizerSettings):
     evaluate_every: int = Field(default=250, ge=1)
     checkpoint_every: int = Field(default=250, ge=1)
     generate: int = Field(default=24_000, ge=0)
+    curriculum: Literal["none", "length"] = "none"
+    curriculum_fraction: float = Field(default=0.5, gt=0, le=1)
     weight_average: float = Field(default=0.999, ge=0, lt=1)
     warmup_fraction: float = Field(default=0.02, ge=0, lt=1)
 
@@ -120,20 +142,32 @@ class DataSettings(_Section):
     """What to train on.
 
     Attributes:
-        train: File of training sequences with labels: CSV or TSV, plain or .gz.
+        train: File of training sequences with labels.
         validation: File of validation sequences; without it a part of ``train`` is held out.
         test: File of test sequences.
-        positive: FASTA of class 1, in place of ``train``.
-        negative: FASTA of class 0, in place of ``train``.
+        positive: File of the sequences of class 1, in place of ``train``.
+        negative: File of the sequences of class 0, in place of ``train``.
+        test_positive: File of the test sequences of class 1, in place of ``test``.
+        test_negative: File of the test sequences of class 0.
+        fasta: FASTA files of a genome, in place of ``train``, with ``annotation``.
+        annotation: GFF3 or GTF file of the features whose bases are to be told apart.
+        kinds: Kinds of features that are classes, several by comma.
+        label_strand: ``separate``: features of the two strands are two classes.  ``both``: they
+            are one.  ``forward``: only features on the strand of the file count.
+        window: Length of the windows that are cut from a genome, in bases.
+        test_contigs: Contigs of the genome that are held out for the test, several by comma; None
+            holds out ``test_fraction`` of the bases.
         sequence_column: Name of the sequence column; None finds it.
         label_column: Name of the label column, several by comma for multi-label; None finds it.
+            For FASTA and FASTQ ``description``, or ``word:2`` for the second word of the header.
         task: Kind of the prediction; ``auto`` reads it off the labels.
-        molecule: ``dna``, ``rna`` or ``protein``.
+        molecule: ``dna``, ``rna`` or ``protein``; ``mixed`` where a column says so per sequence.
         kmer_size: Nucleotides per token.
         test_fraction: Share held out for the test where no test file is given.
         validation_fraction: Share of the rest held out for validation where no file is given.
         ambiguous: ``n`` reads ambiguity letters of the alphabet (R, Y, ...) as N; ``error``
             refuses them.
+        drop_leaked: Leave out training and validation sequences that the test data hold too.
     """
 
     train: str | None = None
@@ -141,14 +175,35 @@ class DataSettings(_Section):
     test: str | None = None
     positive: str | None = None
     negative: str | None = None
+    test_positive: str | None = None
+    test_negative: str | None = None
+    fasta: list[str] = Field(default_factory=list)
+    annotation: str | None = None
+    kinds: str = "CDS"
+    label_strand: Literal["separate", "both", "forward"] = "separate"
+    window: int = Field(default=1024, ge=16)
+    test_contigs: str | None = None
     sequence_column: str | None = None
     label_column: str | None = None
     task: Literal["auto", "classification", "multi_label", "regression"] = "auto"
-    molecule: Literal["dna", "rna", "protein"] = "dna"
+    molecule: Literal["dna", "rna", "protein", "mixed"] = "dna"
     kmer_size: int = Field(default=1, ge=1, le=8)
     test_fraction: float = Field(default=0.2, ge=0, lt=1)
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     ambiguous: Literal["n", "error"] = "n"
+    drop_leaked: bool = False
+
+
+class TaskSettings(DataSettings):
+    """One of several tasks of a model: its data, and how it is learned.
+
+    Attributes:
+        strand: See :class:`TrainingSettings`; for this task.
+        weight: Factor of its loss.
+    """
+
+    strand: Literal["both", "forward", "auto"] = "auto"
+    weight: float = Field(default=1.0, gt=0)
 
 
 def _number(value: Any) -> Any:
@@ -176,10 +231,12 @@ class RunSettings(ModelSettings):
 
     Attributes:
         data: What to train on.
+        tasks: What to train on where there are several tasks, by name, in place of ``data``.
         training: How to train.
     """
 
     data: DataSettings = Field(default_factory=DataSettings)
+    tasks: dict[str, TaskSettings] = Field(default_factory=dict)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
 
 
@@ -275,9 +332,25 @@ def _checked(kind: type[_Settings], tree: dict[str, Any]) -> _Settings:
         raise ConfigError(f"{name}={first['input']!r}: {first['msg']}") from None
 
 
+class _OneOfEach(yaml.SafeLoader):
+    """Refuses a key that comes twice, of which YAML would keep the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Make a dictionary of a mapping without double keys."""
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"{key.value!r} comes a second time in line {line}")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _OneOfEach)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path=path) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -312,6 +385,9 @@ def _nearest(kind: type[BaseModel], place: tuple[int | str, ...]) -> str:
     *sections, field = [str(part) for part in place]
     owner = kind
     for section in sections:
+        if section not in owner.model_fields:  # the name of a task
+            owner = TaskSettings
+            continue
         inner = owner.model_fields[section].annotation
         owner = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else kind
     near = difflib.get_close_matches(field, list(owner.model_fields), n=1, cutoff=0.4)

@@ -15,7 +15,7 @@ from transformers.modeling_utils import PreTrainedModel
 from hyena_glt.errors import TrainingError
 from hyena_glt.model.hyena_glt import trunk_of
 from hyena_glt.training.optimization import learning_rate
-from hyena_glt.training.precision import autocast
+from hyena_glt.training.precision import Arithmetic
 from hyena_glt.training.settings import OptimizerSettings
 
 Batch = dict[str, Tensor]
@@ -27,7 +27,8 @@ class StepFigures(NamedTuple):
     Attributes:
         loss: Mean loss of the batch before the step.
         learning_rate: Of this step.
-        grad_norm: L2 norm over all parameters, before clipping.
+        grad_norm: L2 norm over all parameters, before clipping; not finite where fp16 overflowed
+            and the weights were left alone.
         compression_ratio: Nucleotides per patch in the batch.
     """
 
@@ -41,6 +42,7 @@ def training_step(
     model: PreTrainedModel,
     batch: Batch,
     optimizer: torch.optim.Optimizer,
+    arithmetic: Arithmetic,
     *,
     step: int,
     total: int,
@@ -52,6 +54,7 @@ def training_step(
         model: In training mode.
         batch: Arguments of the model, labels among them, on its device.
         optimizer: Of the model.
+        arithmetic: Number format, made from the settings and the model's device.
         step: From 0.
         total: Steps of the whole training, which the schedule needs.
         settings: How weights move.
@@ -62,7 +65,7 @@ def training_step(
     rate = learning_rate(step, total, settings)
     for group in optimizer.param_groups:
         group["lr"] = rate
-    with autocast(settings.precision, model.device):
+    with arithmetic.autocast():
         output = model(**batch)
     loss, compression = output.loss.item(), output.compression_ratio.item()
     if not math.isfinite(loss):
@@ -71,9 +74,9 @@ def training_step(
             f"(now {settings.learning_rate:g}) or look at the data"
         )
     optimizer.zero_grad()
-    output.loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
-    optimizer.step()
+    arithmetic.backward(output.loss)
+    norm = arithmetic.clip(optimizer, model.parameters(), settings.max_grad_norm)
+    arithmetic.step(optimizer)
     return StepFigures(loss, rate, float(norm), compression)
 
 

@@ -1,11 +1,17 @@
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hyena_glt.biology.alphabet import DNA, PROTEIN, RNA
-from hyena_glt.biology.sequences import clean_sequence, gc_content, reverse_complement
+from hyena_glt.biology.sequences import (
+    clean_sequence,
+    clean_sequences,
+    gc_content,
+    reverse_complement,
+)
 from hyena_glt.errors import AlphabetError, ConfigError
 
 IUPAC_DNA = "ACGTRYSWKMBDHVNacgtryswkmbdhvn"
@@ -55,3 +61,23 @@ def test_gc_content_of_nothing_is_undefined(sequence):
 def test_clean_sequence_is_the_guides(sequence):
     valid_chars = set("ATGCN")
     assert clean_sequence(sequence) == "".join(c for c in sequence.upper() if c in valid_chars)
+
+
+@given(st.lists(st.text() | st.text("ACGTNacgtnU-1\n", max_size=20), max_size=6))
+def test_what_cleaning_removes_is_counted(sequences):
+    cleaned = clean_sequences(sequences)
+    assert cleaned.sequences == [clean_sequence(sequence) for sequence in sequences]
+    letters = Counter("".join(sequence.upper() for sequence in sequences))
+    assert cleaned.removed == {a: n for a, n in letters.items() if a not in "ACGTN"}
+    assert list(cleaned.removed.values()) == sorted(cleaned.removed.values(), reverse=True)
+    pairs = list(zip(sequences, cleaned.sequences, strict=True))
+    assert cleaned.changed == sum(before.upper() != after for before, after in pairs)
+    assert cleaned.emptied == sum(before != "" and after == "" for before, after in pairs)
+
+
+def test_cleaning_says_what_it_removed():
+    assert clean_sequences(["ACGT", "n"]).summary() == "2 sequences, nothing removed"
+    assert clean_sequences(["1 ACGT", "UU", "A"]).summary() == (
+        "2 of 3 sequences changed, 1 of them emptied; removed: 'U' 2 times, '1' 1 times, "
+        "' ' 1 times"
+    )

@@ -1,14 +1,18 @@
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hyena_glt.data.augmentation import ReverseComplement
 from hyena_glt.data.collators import CausalLanguageModelCollator, MaskedLanguageModelCollator
 from hyena_glt.data.datasets import GenomicDataset
-from hyena_glt.data.loaders import create_genomic_dataloaders, split
+from hyena_glt.data.loaders import batches_in_order, create_genomic_dataloaders, split
 from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.io.formats import write_labelled
+from hyena_glt.io.records import LabelledRecord
 from hyena_glt.tokenizers import DNATokenizer
 
 BASES = DNATokenizer(kmer_size=1)
@@ -90,6 +94,63 @@ def test_paths_are_data(tmp_path):
     )  # fmt: skip
     assert len(loaders["train"].dataset) == 8  # type: ignore[arg-type]
     assert Counter(next(iter(loaders["val"]))["labels"].tolist()) == {0: 1, 1: 1}
+
+
+@pytest.mark.parametrize("ending", ["fa", "fa.gz", "fastq", "csv", "tsv.gz", "jsonl", "parquet"])
+def test_paths_of_every_format_are_data(tmp_path, ending):
+    path = tmp_path / f"data.{ending}"
+    records = [
+        LabelledRecord(f"r{i}", "ACGT" * (i + 1), "ab"[i % 2], bytes(4 * i + 4)) for i in range(10)
+    ]
+    write_labelled(path, records)
+    loaders = create_genomic_dataloaders(
+        path, tokenizer=BASES, batch_size=4, label_column="label" if ending[0] != "f" else "word:2"
+    )
+    assert sorted(names_of(loaders["train"]) + names_of(loaders["val"])) == list(range(4, 44, 4))
+    assert next(iter(loaders["train"]))["labels"].max() == 1
+
+
+def test_a_budget_of_tokens_in_place_of_a_batch_size():
+    data = rows([0, 1] * 20)
+    loaders = create_genomic_dataloaders(data, data, BASES, max_tokens_per_batch=60)
+    for name in ("train", "val"):
+        shapes = [tuple(batch["input_ids"].shape) for batch in loaders[name]]
+        assert max(rows * columns for rows, columns in shapes) <= 60
+        assert len(shapes) < 25
+        assert sorted(names_of(loaders[name])) == list(range(1, 41))
+    assert names_of(loaders["val"]) == list(range(1, 41))
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 80))
+def test_batches_in_order_are_as_large_as_the_budget_lets_them(lengths, budget):
+    batches = batches_in_order(np.array(lengths), 1, budget)
+    assert [number for batch in batches for number in batch] == list(range(len(lengths)))
+    for batch, after in zip(batches, [*batches[1:], None], strict=True):
+        longest = max(lengths[number] for number in batch)
+        assert len(batch) == 1 or longest * len(batch) <= budget
+        if after is not None:
+            longest = max(longest, lengths[after[0]])
+            assert longest * (len(batch) + 1) > budget
+
+
+def test_training_data_alone_are_augmented():
+    data = [{"sequence": "AAAA", "labels": i % 2} for i in range(10)]
+    loaders = create_genomic_dataloaders(data, tokenizer=BASES, augment=ReverseComplement(1.0))
+    assert set(next(iter(loaders["train"]))["input_ids"].flatten().tolist()) == {11}
+    assert set(next(iter(loaders["val"]))["input_ids"].flatten().tolist()) == {8}
+    augmented = GenomicDataset(data, BASES, augment=ReverseComplement(1.0))
+    loaders = create_genomic_dataloaders(augmented)
+    assert set(next(iter(loaders["train"]))["input_ids"].flatten().tolist()) == {11}
+    assert set(next(iter(loaders["val"]))["input_ids"].flatten().tolist()) == {8}
+
+
+def test_workers_that_live_on():
+    loaders = create_genomic_dataloaders(
+        rows([0, 1] * 5), tokenizer=BASES, batch_size=4, num_workers=1, persistent_workers=True
+    )
+    assert loaders["train"].persistent_workers
+    first = names_of(loaders["train"])
+    assert first == names_of(loaders["train"])
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,35 @@ def test_classes_may_be_names_and_more_than_two():
     assert model.predict_proba([]).shape == (0, 3)
 
 
+def test_proteins_are_told_apart_by_their_amino_acids():
+    rng = np.random.default_rng(0)
+    letters = {"charged": "DEKRDEKRGS", "oily": "AILVAILVGS", "other": "CFHMNPQTWY"}
+    names = np.array(list(letters))[np.arange(240) % 3]
+    lengths = rng.integers(2, 30, 240)
+    proteins = [
+        "".join(rng.choice(list(letters[name]), length))
+        for name, length in zip(names, lengths, strict=True)
+    ]
+    model = KmerLogisticRegression(kmer_size=3, both_strands=False, molecule="protein")
+    model.fit(proteins[:150], names[:150], (proteins[150:200], names[150:200]))
+    assert (model.predict(proteins[200:]) == names[200:]).mean() > 0.9
+    np.testing.assert_allclose(
+        model.predict_proba(["dekr", "DEXKR"])[0], model.predict_proba(["DEKR"])[0]
+    )
+
+
+def test_bases_and_amino_acids_may_be_mixed():
+    rng = np.random.default_rng(0)
+    dna = random_sequences(rng, 100)
+    proteins = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 40)) for _ in range(100)]
+    rna = [sequence.replace("T", "U") for sequence in random_sequences(rng, 100)]
+    labels = np.repeat(["dna", "protein", "rna"], 100)
+    model = KmerLogisticRegression(both_strands=False, molecule="mixed")
+    model.fit([*dna, *proteins, *rna], labels)
+    found = model.predict(["ACGTTGCATTAG" * 3, "MKVLAWERTY" * 3, "ACGUUGCAUUAG" * 3])
+    assert found.tolist() == ["dna", "protein", "rna"]
+
+
 def test_the_penalty_is_chosen_on_the_validation_set():
     rng = np.random.default_rng(0)
     sequences, labels = random_sequences(rng, 80), np.arange(80) % 2
@@ -90,6 +119,10 @@ def test_the_penalty_is_chosen_on_the_validation_set():
 def test_faults_are_named():
     with pytest.raises(ConfigError, match="kmer_size"):
         KmerLogisticRegression(kmer_size=11)
+    with pytest.raises(ConfigError, match=r"\[0, 4\], got 5"):
+        KmerLogisticRegression(molecule="protein")
+    with pytest.raises(ConfigError, match="both_strands=False"):
+        KmerLogisticRegression(molecule="mixed")
     with pytest.raises(ConfigError, match="nothing to look at"):
         KmerLogisticRegression(kmer_size=0)
     model = KmerLogisticRegression(positional=True)

@@ -8,6 +8,7 @@ from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import ConfigError
 from hyena_glt.interpretability.attribution import in_silico_mutagenesis
 from hyena_glt.model import HyenaGLTForSequenceClassification
+from hyena_glt.tokenizers import GenomicTokenizer
 
 LENGTH = 7
 
@@ -17,7 +18,9 @@ class Additive(nn.Module):
 
     def __init__(self, kmer_size=1, alphabet_size=4):
         super().__init__()
-        self.config = SimpleNamespace(kmer_size=kmer_size, alphabet_size=alphabet_size)
+        self.config = SimpleNamespace(
+            kmer_size=kmer_size, alphabets=((8, alphabet_size),), joint_vocabulary=False
+        )
         generator = torch.Generator().manual_seed(0)
         self.worth = torch.randint(
             -9, 10, (2, LENGTH, 8 + alphabet_size), generator=generator
@@ -93,3 +96,25 @@ def test_the_real_model_is_asked_mutant_by_mutant():
                 change = float(model(mutant).logits[0, 1]) - found.prediction
                 assert float(found.effects[place, letter]) == pytest.approx(change, abs=1e-5)
     assert float(found.effects.abs().max()) > 1e-3
+
+
+def test_in_a_joint_vocabulary_letters_are_those_of_the_molecule():
+    tokenizer = GenomicTokenizer()
+    torch.manual_seed(0)
+    model = HyenaGLTForSequenceClassification(
+        HyenaGLTConfig.for_tokenizer(
+            tokenizer, hidden_size=16, num_layers=1, num_attention_heads=2, causal=False,
+            num_labels=2,
+        )
+    ).eval()  # fmt: skip
+    for modality, letters in {"rna": 4, "protein": 20}.items():
+        ids = tokenizer("ACG", modality=modality, return_tensors="pt")["input_ids"]
+        found = in_silico_mutagenesis(model, ids, 1)
+        assert found.effects.shape == (3, letters)
+        other = tokenizer("ACA", modality=modality, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            change = float(model(other).logits[0, 1]) - found.prediction
+        assert float(found.effects[2, 0]) == pytest.approx(change, abs=1e-5)
+    joint = tokenizer.encode_joint({"rna": "A", "protein": "M"}, return_tensors="pt")["input_ids"]
+    with pytest.raises(ConfigError, match="one molecule at a time; there are 2"):
+        in_silico_mutagenesis(model, joint, 1)

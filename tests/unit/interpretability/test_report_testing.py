@@ -5,8 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyena_glt.interpretability.report_testing import MAX_DOTS, assess, split_labels
-from hyena_glt.interpretability.run_folder import Metrics, Predictions, read_run
+from hyena_glt.interpretability.report_testing import (
+    MAX_DOTS,
+    assess,
+    assess_bases,
+    split_labels,
+)
+from hyena_glt.interpretability.run_folder import (
+    ClassFigures,
+    Metrics,
+    Predictions,
+    read_run,
+)
 
 
 def binary(truth, positive):
@@ -154,8 +164,18 @@ def test_a_large_scatter_is_a_sample_that_says_so():
     assert found.figures[0].svg.count("h0") == MAX_DOTS + 1
 
 
-def test_predictions_per_base_are_not_drawn():
-    found = assess(Predictions(["N"], ["N"], {}), Metrics(task="token"))
-    assert found.figures == []
-    assert "per base" in found.problems[0]
+def test_classes_of_bases_are_drawn_from_the_metrics():
+    names = ("other", "CDS+")
+    classes = [ClassFigures(name=name, bases=100) for name in names]
+    metrics = Metrics(task="token", classes=classes, confusion=[[90, 10], [25, 75]])
+    found = assess_bases(metrics)
+    assert found.sequences == 200
+    (figure,) = found.figures
+    assert "true CDS+, predicted other: 25 (25.0% of true CDS+)" in figure.svg
+    torn = assess_bases(metrics.model_copy(update={"confusion": [[1], [2]]}))
+    assert torn.figures == []
+    assert "does not fit" in torn.problems[0]
+
+
+def test_an_empty_table_is_told():
     assert "holds no sequence" in assess(Predictions([], [], {}), None).problems[0]

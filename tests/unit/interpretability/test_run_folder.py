@@ -106,7 +106,7 @@ def test_unusable_files_are_problems(run_folder, name, text, problem):
 def test_rows_cut_off_or_without_numbers_are_left_out(run_folder):
     folder = run_folder()
     (folder / "predictions.tsv").write_text(
-        'id\tlabel\tprediction\tp_a\tp_b\n"x\ta\ta\t0.9\t0.1\ny\ta\tb\tmany\t0.1\n'
+        'id\tlabel\tprediction\tp_a\tp_b\n"""x"\ta\ta\t0.9\t0.1\ny\ta\tb\tmany\t0.1\n'
         "z\ta\tb\t\t0.2\nw\ta\n"
     )
     run = read_run(folder)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hyena_glt.errors import DataError
 from hyena_glt.io.records import LabelledRecord, SequenceRecord
-from hyena_glt.io.tables import read_labelled_table, read_sequence_table
+from hyena_glt.io.tables import iter_table, read_labelled_table, read_sequence_table
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=9)
 
@@ -102,10 +102,21 @@ def test_a_header_alone_is_no_data(tmp_path, read):
 
 
 def test_long_lists_of_columns_are_cut(tmp_path):
-    path = write(tmp_path / "x.csv", ",".join(f"feature_{i}" for i in range(1000)) + "\n")
-    with pytest.raises(DataError) as caught:
+    path = write(
+        tmp_path / "x.csv", ",".join(f"feature_{i}" for i in range(1000)) + "\n" + "," * 999 + "x"
+    )
+    with pytest.raises(DataError, match="no sequence column") as caught:
         read_labelled_table(path)
     assert len(str(caught.value)) < 500
+
+
+def test_tables_read_side_by_side_do_not_disturb_each_other(tmp_path):
+    long = "A" * (csv.field_size_limit() + 10)
+    first = iter_table(write(tmp_path / "a.csv", "sequence\nA\nC\n"))
+    second = iter_table(write(tmp_path / "b.csv", f"sequence\n{long}\n{long}\n"))
+    assert [next(first).cells, next(second).cells] == [["A"], [long]]
+    assert [row.cells for row in first] == [["C"]]
+    assert [row.cells for row in second] == [[long]]
 
 
 GUE_ROWS = {

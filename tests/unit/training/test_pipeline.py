@@ -10,6 +10,7 @@ from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.loaders import create_genomic_dataloaders
 from hyena_glt.errors import ConfigError, DataError, TrainingError
+from hyena_glt.model import HyenaGLTForSequenceClassification
 from hyena_glt.tokenizers import DNATokenizer
 from hyena_glt.training.optimization import WeightAverage
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
@@ -139,17 +140,65 @@ def test_both_strands_are_shown_and_averaged():
     ids = torch.tensor([[8, 8, 9, 10]] * 200)
     mask = torch.ones_like(ids)
     shown = {tuple(row) for row in trainer._random_strands(
-        {"input_ids": ids, "attention_mask": mask}).tolist()}  # fmt: skip
+        {"input_ids": ids, "attention_mask": mask})["input_ids"].tolist()}  # fmt: skip
     assert shown == {(8, 8, 9, 10), (9, 10, 11, 11)}
 
 
-def test_both_strands_are_refused_for_labels_of_tokens():
-    items = [{"sequence": "ACGTACGT", "labels": list("00110011")}] * 8
+def test_labels_of_bases_turn_with_the_strand():
+    names = ["other", "CDS+", "CDS-"]
+    items = [
+        {"sequence": "AACCG", "labels": ["other", "CDS+", "CDS+", -100, "CDS-"]},
+        {"sequence": "TTT", "labels": ["CDS-", "other", "CDS+"]},
+    ] * 60
     parts = create_genomic_dataloaders(
-        items, tokenizer=TOKENIZER, batch_size=4, task="token_classification"
+        items, items[:4], TOKENIZER, 120, task="token_classification", label_names=names
     )
-    with pytest.raises(ConfigError, match="labels of whole sequences"):
+    trainer = pipeline(strand="both", num_epochs=1)
+    trainer.train(parts["train"], parts["val"])
+    assert trainer.model.config.reverse_complement == "average"
+    (batch,) = parts["train"]
+    turned = trainer._random_strands(batch)
+    shown = {
+        (tuple(ids), tuple(labels))
+        for ids, labels in zip(turned["input_ids"].tolist(), turned["labels"].tolist(), strict=True)
+    }
+    # Padded to the longest; AACCG is CGGTT on the other strand, and CDS+ is CDS- there.
+    assert shown == {
+        ((8, 8, 9, 9, 10), (0, 1, 1, -100, 2)),
+        ((9, 10, 10, 11, 11), (1, -100, 2, 2, 0)),
+        ((11, 11, 11, 0, 0), (2, 0, 1, -100, -100)),
+        ((8, 8, 8, 0, 0), (2, 0, 1, -100, -100)),
+    }
+
+
+def test_both_strands_are_refused_for_language_models():
+    parts = create_genomic_dataloaders(
+        [{"sequence": "ACGTACGT"}] * 8, tokenizer=TOKENIZER, task="language_modeling"
+    )
+    with pytest.raises(ConfigError, match="language_modeling needs forward"):
         pipeline(strand="both").train(parts["train"], parts["val"])
+
+
+def test_a_model_handed_in_predicts_on_the_strands_it_is_trained_on():
+    first = pipeline(num_epochs=1)
+    parts = loaders(32)
+    first.train(parts["train"], parts["val"])
+    assert first.model.config.reverse_complement == "none"
+    settings = TrainingSettings(num_epochs=1, strand="both")
+    again = EnhancedTrainingPipeline(
+        first.model.config, settings, model=first.model, progress=False
+    )
+    again.train(parts["train"], parts["val"])
+    assert again.model.config.reverse_complement == "average"
+    kmers = DNATokenizer(kmer_size=3)
+    config = HyenaGLTConfig.for_tokenizer(kmers, **TINY)
+    other = EnhancedTrainingPipeline(
+        config, settings, model=HyenaGLTForSequenceClassification(config), progress=False
+    )
+    words = create_genomic_dataloaders(planted(32, 30, 0), planted(8, 30, 1), kmers)
+    with pytest.raises(ConfigError, match="single-nucleotide"):
+        other.train(words["train"], words["val"])
+    assert config.reverse_complement == "none"
 
 
 @pytest.mark.parametrize("scale", [1.0, 1000.0])

@@ -62,6 +62,20 @@ def test_no_base_serves_two_things():
     assert regions.test == [Region("chr", 48_000, 60_000)]
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU may have fp8")
+def test_a_format_that_is_replaced_is_noted_once(genome, tmp_path):
+    options = {"precision": "fp8", "precision_fallback": True, "steps": 3}
+    notes = []
+    for _ in range(2):  # the second goes on from the end of the first
+        with RunLog(tmp_path / "log.jsonl") as log:
+            pretraining(genome, **options).run(log=log, checkpoints=tmp_path / "checkpoints")
+        notes = [event["message"] for event in log.events if event["event"] == "note"]
+    assert len(notes) == 1
+    assert notes[0].startswith("precision: ")
+    with pytest.raises(ConfigError, match=r"pretraining\.precision=fp8: this CPU has no fp8"):
+        pretraining(genome, precision="fp8")
+
+
 @pytest.mark.parametrize("objective", ["clm", "mlm"])
 def test_a_run_that_dies_and_goes_on_is_one_that_did_not(genome, objective, tmp_path, monkeypatch):
     whole = pretraining(genome, objective=objective)

@@ -6,6 +6,7 @@ from hyena_glt.errors import TrainingError
 from hyena_glt.model.faces import HyenaGLTForCausalLM
 from hyena_glt.tokenizers import DNATokenizer
 from hyena_glt.training.optimization import learning_rate, make_optimizer
+from hyena_glt.training.precision import Arithmetic
 from hyena_glt.training.settings import PretrainingSettings, TrainingSettings
 from hyena_glt.training.step import calibrated, seeded, state_of, training_step
 
@@ -29,8 +30,9 @@ def batch():
 def test_steps_lower_the_loss_and_follow_the_schedule(model):
     settings = TrainingSettings(learning_rate=3e-3)
     optimizer = make_optimizer(model, settings)
+    arithmetic = Arithmetic(settings, model.device)
     figures = [
-        training_step(model, batch(), optimizer, step=step, total=12, settings=settings)
+        training_step(model, batch(), optimizer, arithmetic, step=step, total=12, settings=settings)
         for step in range(12)
     ]
     assert figures[-1].loss < 0.8 * figures[0].loss
@@ -44,11 +46,13 @@ def test_a_loss_that_is_no_number_names_step_and_setting(model, settings):
     before = state_of(model)
     with torch.no_grad():
         model.model.final_norm.weight.fill_(float("nan"))
+    arithmetic = Arithmetic(settings, model.device)
     wanted = rf"step 7: the loss is nan; lower {settings.section}\.learning_rate \(now 0\.001\)"
     with pytest.raises(TrainingError, match=wanted):
         training_step(
-            model, batch(), make_optimizer(model, settings), step=6, total=9, settings=settings
-        )
+            model, batch(), make_optimizer(model, settings), arithmetic, step=6, total=9,
+            settings=settings,
+        )  # fmt: skip
     weight = "model.embeddings.weight"
     assert torch.equal(model.state_dict()[weight], before[weight])
 
