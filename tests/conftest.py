@@ -1,7 +1,10 @@
 """What all tests share: checked tensor shapes, fixed seeds and the place of the shared data."""
 
 import random
+import shutil
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,3 +32,27 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the shared data is not there: {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[str, list[str]]]:
+    """Give a function that opens an address and returns the page's DOM and its console.
+
+    The browser reaches nothing but this machine.  Options of its own may follow the address.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip(f"no browser on this machine: {', '.join(names)}")
+
+    def opened(address: str, *options: str) -> tuple[str, list[str]]:
+        profile = tmp_path_factory.mktemp("profile")
+        command = [
+            program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--no-first-run", "--enable-logging=stderr", "--dump-dom", f"--user-data-dir={profile}",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", *options, address,
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE:" in line]
+
+    return opened

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hyena_glt.data.streaming import StreamingGenomicDataset
     from hyena_glt.data.streaming_loader import create_streaming_loader
     from hyena_glt.evaluation.baselines import InterpolatedMarkov
+    from hyena_glt.evaluation.detailed import evaluate_predictions
+    from hyena_glt.evaluation.genomic import evaluate_genomic_model
     from hyena_glt.inference.generation import generate_sequences
     from hyena_glt.inference.loading import load_language_model
     from hyena_glt.inference.scoring import score_sequence
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         HyenaGLTForTokenClassification,
     )
     from hyena_glt.model.hyena_glt import HyenaGLT
+    from hyena_glt.model.multitask import HyenaGLTForMultiTask
     from hyena_glt.model.outputs import HyenaGLTOutput
     from hyena_glt.tasks.heads import SequenceClassificationHead, TokenClassificationHead
     from hyena_glt.tasks.readout import KmerReadout
@@ -46,12 +49,15 @@ if TYPE_CHECKING:
         ProteinTokenizer,
         RNATokenizer,
     )
+    from hyena_glt.training.curriculum import CurriculumScheduler
+    from hyena_glt.training.multitask import MultiTaskTraining
     from hyena_glt.training.pipeline import EnhancedTrainingPipeline
     from hyena_glt.training.pretraining import Pretraining
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CurriculumScheduler",
     "DNATokenizer",
     "EnhancedTrainingPipeline",
     "Genome",
@@ -62,11 +68,13 @@ __all__ = [
     "HyenaGLTConfig",
     "HyenaGLTForCausalLM",
     "HyenaGLTForMaskedLM",
+    "HyenaGLTForMultiTask",
     "HyenaGLTForSequenceClassification",
     "HyenaGLTForTokenClassification",
     "HyenaGLTOutput",
     "InterpolatedMarkov",
     "KmerReadout",
+    "MultiTaskTraining",
     "Pretraining",
     "ProteinTokenizer",
     "RNATokenizer",
@@ -78,6 +86,8 @@ __all__ = [
     "compute_compression_statistics",
     "create_genomic_dataloaders",
     "create_streaming_loader",
+    "evaluate_genomic_model",
+    "evaluate_predictions",
     "generate_sequences",
     "load_language_model",
     "score_sequence",
@@ -85,6 +95,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "CurriculumScheduler": "hyena_glt.training.curriculum",
     "DNATokenizer": "hyena_glt.tokenizers",
     "EnhancedTrainingPipeline": "hyena_glt.training.pipeline",
     "Genome": "hyena_glt.data.genome",
@@ -95,11 +106,13 @@ _HOME = {
     "HyenaGLTConfig": "hyena_glt.config",
     "HyenaGLTForCausalLM": "hyena_glt.model.faces",
     "HyenaGLTForMaskedLM": "hyena_glt.model.faces",
+    "HyenaGLTForMultiTask": "hyena_glt.model.multitask",
     "HyenaGLTForSequenceClassification": "hyena_glt.model.faces",
     "HyenaGLTForTokenClassification": "hyena_glt.model.faces",
     "HyenaGLTOutput": "hyena_glt.model.outputs",
     "InterpolatedMarkov": "hyena_glt.evaluation.baselines",
     "KmerReadout": "hyena_glt.tasks.readout",
+    "MultiTaskTraining": "hyena_glt.training.multitask",
     "Pretraining": "hyena_glt.training.pretraining",
     "ProteinTokenizer": "hyena_glt.tokenizers",
     "RNATokenizer": "hyena_glt.tokenizers",
@@ -111,6 +124,8 @@ _HOME = {
     "compute_compression_statistics": "hyena_glt.interpretability",
     "create_genomic_dataloaders": "hyena_glt.data.loaders",
     "create_streaming_loader": "hyena_glt.data.streaming_loader",
+    "evaluate_genomic_model": "hyena_glt.evaluation.genomic",
+    "evaluate_predictions": "hyena_glt.evaluation.detailed",
     "generate_sequences": "hyena_glt.inference.generation",
     "load_language_model": "hyena_glt.inference.loading",
     "score_sequence": "hyena_glt.inference.scoring",

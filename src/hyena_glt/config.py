@@ -34,7 +34,7 @@ _HUGGING_FACE_KEYS = {
     "name_or_path", "num_labels", "output_attentions", "attn_implementation", "torch_dtype",
     "experts_implementation", "model_type", "auto_map", "_commit_hash", "_attn_implementation",
     "_attn_implementation_internal", "_experts_implementation_internal", "vocab_size",
-    "num_hidden_layers",
+    "num_hidden_layers", "bos_token_id", "eos_token_id", "use_cache",
 }  # fmt: skip
 
 
@@ -120,6 +120,11 @@ class HyenaGLTConfig(PreTrainedConfig):
     """
 
     model_type: ClassVar[str] = "hyena_glt"
+    # Predictions, to Hugging Face's Trainer, are the logits alone.
+    keys_to_ignore_at_inference: ClassVar[list[str]] = [
+        "last_hidden_state", "patch_hidden_state", "patch_mask", "token_logits", "position_info",
+        "attentions", "compression_ratio", "entropy_loss", "past_key_values",
+    ]  # fmt: skip
     attribute_map: ClassVar[dict[str, str]] = {
         "vocab_size": "genomic_vocab_size",
         "num_hidden_layers": "num_layers",

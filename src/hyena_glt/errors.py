@@ -8,6 +8,7 @@ The tree; everything the package raises on a user's mistake hangs on it::
     │   └── AlphabetError  letters that the alphabet does not have
     ├── OutputError        a result cannot be written where it was asked for
     └── TrainingError      training cannot go on (for example, a loss that is not a number)
+        └── TrainingStopped  training was asked to end (SIGTERM) and can be gone on with
 
 Configuration and data errors are ``ValueError`` too, so code that knows nothing of this package
 catches them.  The command line prints the message alone and exits with code 2.
@@ -56,3 +57,7 @@ class OutputError(HyenaGLTError, OSError):
 
 class TrainingError(HyenaGLTError, RuntimeError):
     """Training cannot go on."""
+
+
+class TrainingStopped(TrainingError):  # noqa: N818 - an end that was asked for
+    """Training was asked to end, left a checkpoint, and can be gone on with."""

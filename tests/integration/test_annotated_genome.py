@@ -49,7 +49,7 @@ def trained(tmp_path_factory):
     fasta, gff = simulated(folder, "chr1", 1)
     output = folder / "run"
     result = run(
-        "train", "--fasta", fasta, "--annotation", gff, "--output", output, "--epochs", 8, *TINY,
+        "train", "--fasta", fasta, "--annotation", gff, "--output", output, "--epochs", 16, *TINY,
         "--set", "data.window=256", "--set", "training.batch_size=16",
         "--set", "training.learning_rate=5e-3", "--set", "training.weight_average=0.9",
     )  # fmt: skip
@@ -96,6 +96,14 @@ def test_the_model_annotates_another_genome(trained):
     assert [one["name"] for one in found["classes"]] == ["other", "CDS+", "CDS-"]
     assert sum(one["bases"] for one in found["classes"]) == 40_000
     assert "CDS+" in result.stdout
+    rows = (folder / "scores_classes.tsv").read_text().splitlines()
+    assert rows[0].split("\t")[:3] == ["name", "bases", "precision"]
+    assert len(rows) == 4
+    low, high = found["intervals"]["accuracy"]
+    assert low <= found["accuracy"] <= high
+    result = run("predict", "--model", output, "--input", fasta, "--threshold", "auto")
+    assert result.returncode == 2
+    assert "--threshold is for models of two classes" in result.stderr
 
     result = run("predict", "--model", output, "--input", fasta, "--output", folder / "new.gff3",
                  "--per-base", folder / "new.tsv")  # fmt: skip

@@ -101,7 +101,38 @@ def test_evaluate_repeats_the_test_metrics(trained):
     assert result.returncode == 0, result.stderr
     expected = json.loads((output / "metrics.json").read_text())["test"]
     measured = json.loads(again.read_text())
-    assert measured == pytest.approx(expected, abs=1e-6)
+    assert {name: measured[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    for name, (low, high) in measured["intervals"].items():
+        assert low <= measured[name] <= high
+        assert f"{low:.4f}–{high:.4f}" in result.stdout
+    assert [row["support"] for row in measured["classes"]] == [50, 50]
+    assert measured["lengths"] == []  # all sequences have 60 nt
+    kept = json.loads((output / "metrics.json").read_text())
+    assert measured["at_threshold"]["figures"] == pytest.approx(kept["test_at_threshold"])
+    assert measured["temperature"] == pytest.approx(kept["temperature"])
+    assert measured["calibration"]["ece"] == pytest.approx(kept["evaluation"]["calibration"]["ece"])
+    classes = (output.parent / "again_classes.tsv").read_text().splitlines()
+    assert classes[0].split("\t")[:4] == ["class", "support", "precision", "precision_low"]
+    assert len((output.parent / "again_calibration.tsv").read_text().splitlines()) == 21
+
+
+def test_the_threshold_of_the_training_calls_the_class(trained):
+    output, test, _ = trained
+    threshold = json.loads((output / "metrics.json").read_text())["threshold"]
+
+    def called(*options):
+        result = run("predict", "--model", output, "--input", test, *options)
+        assert result.returncode == 0, result.stderr
+        rows = [line.split("\t") for line in result.stdout.splitlines()[1:]]
+        return [row[1] for row in rows], [float(row[3]) for row in rows]
+
+    names, chances = called("--threshold", "auto")
+    assert names == [str(int(chance >= threshold)) for chance in chances]
+    names, again = called("--threshold", "0")
+    assert set(names) == {"1"}
+    assert again == chances
+    words = ("--threshold must be auto or a number", "'high'")
+    refused(run("predict", "--model", output, "--input", test, "--threshold", "high"), *words)
 
 
 def test_predict_repeats_the_predictions(trained):

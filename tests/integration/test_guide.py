@@ -387,6 +387,63 @@ def test_api_of_the_analysis(quick_start, tmp_path):
     assert len(with_tokenizer.sequences) == 2
 
 
+def test_model_evaluation(quick_start):
+    from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+
+    import hyena_glt
+    from hyena_glt import HyenaGLT, analyze_attention_patterns, create_genomic_dataloaders
+    from hyena_glt.errors import ConfigError
+    from hyena_glt.tasks import SequenceClassificationHead
+
+    config, _, tokenizer = quick_start
+    evaluate_motif_quality = test_sequences = known_motifs = None
+
+    def evaluate_genomic_model(model, test_loader, tasks):
+        """Multi-task evaluation protocol"""
+
+        results = {}
+
+        for task in tasks:
+            if task == "classification":
+                # Standard classification metrics
+                predictions, labels = [], []
+                for batch in test_loader:
+                    outputs = model(**batch)
+                    predictions.extend(outputs.logits.argmax(-1).cpu().numpy())
+                    labels.extend(batch["labels"].cpu().numpy())
+
+                results[task] = {
+                    "accuracy": accuracy_score(labels, predictions),
+                    "f1": f1_score(labels, predictions, average="weighted"),
+                    "precision": precision_score(labels, predictions, average="weighted"),
+                    "recall": recall_score(labels, predictions, average="weighted"),
+                }
+
+            elif task == "motif_discovery":
+                # Interpretability-based motif analysis
+                motifs = analyze_attention_patterns(model, test_sequences)
+                results[task] = evaluate_motif_quality(motifs, known_motifs)
+
+        return results
+
+    torch.manual_seed(1)
+    model = HyenaGLT(config).eval()
+    model.classifier = SequenceClassificationHead(config.hidden_size, num_labels=2).eval()
+    data = [
+        {"sequence": "".join("ACGT"[i] for i in torch.randint(4, (30,))), "labels": number % 2}
+        for number in range(24)
+    ]
+    test_loader = create_genomic_dataloaders(data, data, tokenizer, batch_size=8)["val"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class may never be predicted
+        guides = evaluate_genomic_model(model, test_loader, ["classification"])
+    ours = hyena_glt.evaluate_genomic_model(model, test_loader, ["classification"])
+    found = {name: ours["classification"][name] for name in guides["classification"]}
+    assert found == pytest.approx(guides["classification"])
+    with pytest.raises(ConfigError, match="motif_discovery is not built yet"):
+        hyena_glt.evaluate_genomic_model(model, test_loader, ["motif_discovery"])
+
+
 @pytest.mark.parametrize(
     "settings",
     [

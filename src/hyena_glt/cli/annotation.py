@@ -3,6 +3,7 @@
 read, divide -> k-mer baseline -> train -> test -> model, features, table of bases, report
 """
 
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,16 +16,20 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 
 from hyena_glt.biology.intervals import Feature
+from hyena_glt.cli.evaluation import base_record
 from hyena_glt.cli.experiment import (
     MODEL_DEFAULTS,
     Metrics,
     model_fields,
     refuse_existing,
+    run_log,
     say_results,
     write_json,
     write_settings,
 )
 from hyena_glt.cli.reading import make_tokenizer
+from hyena_glt.cli.resuming import CHECKPOINTS, keep_decisions, kept_decisions
+from hyena_glt.cli.watching import first_sequences, watchers
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.collators import SequenceCollator
 from hyena_glt.data.genome import Codes, Genome, Region, split_regions
@@ -42,6 +47,8 @@ from hyena_glt.inference.tables import base_table
 from hyena_glt.interpretability.compression import compute_compression_statistics
 from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.gff import iter_gff, write_gff3
+from hyena_glt.training.distributed import is_first_rank
+from hyena_glt.training.finetuning import StartingPoint
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
 from hyena_glt.training.run_log import RunLog
 from hyena_glt.training.settings import DataSettings, RunSettings
@@ -69,13 +76,16 @@ class Division(NamedTuple):
     test: list[Region]
 
 
-def run_annotation(settings: RunSettings, output: Path, command: str) -> Metrics:
+def run_annotation(
+    settings: RunSettings, output: Path, command: str | None, start: StartingPoint | None = None
+) -> Metrics:
     """Train a model that labels the bases of a genome, test it and call features.
 
     Args:
         settings: What to train on, and how.
         output: Folder to make.
-        command: The command line, for the record.
+        command: The command line, for the record; None goes on with the run in the folder.
+        start: Checkpoint that the model starts from; None: new weights.
 
     Returns:
         What ``metrics.json`` holds.
@@ -85,12 +95,13 @@ def run_annotation(settings: RunSettings, output: Path, command: str) -> Metrics
         ConfigError: If a setting breaks a rule.
         DataError: If genome or annotation break a rule.
     """
-    refuse_existing(output)
+    if command is not None:
+        refuse_existing(output)
     options, seed = settings.data, settings.training.seed
-    console = Console(stderr=True)
-    tokenizer = make_tokenizer(options)
-    config = _model_config(settings, tokenizer)
-    strand = _strand(settings)
+    console = Console(stderr=True, quiet=not is_first_rank())
+    tokenizer = make_tokenizer(options) if start is None else start.tokenizer
+    config = _model_config(settings, tokenizer, start)
+    strand = _strand(settings, start)
     labelled = read_labelled_genome(options.fasta, options)
     parts = divide(labelled.genome, options, seed)
     counts = labelled.counts(parts.train)
@@ -100,24 +111,26 @@ def run_annotation(settings: RunSettings, output: Path, command: str) -> Metrics
         )
     windows = LabelledWindows(labelled, parts.train, options.window, seed=seed)
     _say_sizes(console, labelled, parts)
-    console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})")
-    baseline = _baseline(labelled, parts, seed)
-    console.print(
-        f"{baseline['name']}: MCC {baseline['test']['mcc']:.4f}", highlight=False, soft_wrap=True
-    )
-
-    output.mkdir(parents=True)
-    write_settings(output, settings, command)
+    decisions = kept_decisions(output) if command is None else {"strand": strand}
+    if command is not None and is_first_rank():
+        decisions["baseline"] = _baseline(labelled, parts, seed)
     collate = SequenceCollator(pad_token_id=tokenizer.pad_token_id)
     size = settings.training.batch_size
     tiles = LabelledTiles(labelled, parts.validation, options.window)
-    with RunLog(output / "log.jsonl") as log:
-        log.write("note", message=f"strand: {strand['strand']}: {strand['reason']}")
-        pipeline = EnhancedTrainingPipeline(config, settings.training, log=log)
-        result = pipeline.train(
-            DataLoader(windows, batch_size=size, collate_fn=collate),
-            DataLoader(tiles, batch_size=size, collate_fn=collate),
+    validation = DataLoader(tiles, batch_size=size, collate_fn=collate)
+    with run_log(output) as log:
+        if command is not None and is_first_rank():
+            _write_start(console, settings, output, command, decisions, log)
+        callbacks = watchers(settings.training, output, first_sequences(validation))
+        pipeline = EnhancedTrainingPipeline(
+            config, settings.training, start=start, log=log, callbacks=callbacks
         )
+        result = pipeline.train(
+            DataLoader(windows, batch_size=size, collate_fn=collate), validation,
+            checkpoints=output / CHECKPOINTS,
+        )  # fmt: skip
+        if not is_first_rank():
+            return {}
         assert pipeline.model is not None
         pipeline.model.save_pretrained(output)
         tokenizer.save_pretrained(output)
@@ -137,7 +150,7 @@ def run_annotation(settings: RunSettings, output: Path, command: str) -> Metrics
         "task": "token",
         "labels": labelled.names,
         "test": test,
-        "classes": [figures._asdict() for figures in found.classes(labelled.names)],
+        **base_record(found, labelled.names),
         "confusion": found.confusion.tolist(),
         "validation": result.validation.metrics if result.validation else {},
         "regions": {name: list(map(str, part)) for name, part in parts._asdict().items()},
@@ -145,11 +158,11 @@ def run_annotation(settings: RunSettings, output: Path, command: str) -> Metrics
         "parameters": pipeline.model.num_parameters(),
         "best_epoch": result.best_epoch,
         "compression_ratio": examples["compression_ratio"],
-        "strand": strand,
-        "baseline": baseline,
+        **decisions,
     }
     write_json(output / "examples.json", examples)
     write_json(output / "metrics.json", metrics)
+    shutil.rmtree(output / CHECKPOINTS)
     report = write_report(output)
     say_classes(console, found.classes(labelled.names))
     say_results(console, metrics, report)
@@ -158,6 +171,22 @@ def run_annotation(settings: RunSettings, output: Path, command: str) -> Metrics
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     return metrics
+
+
+def _write_start(
+    console: Console, settings: RunSettings, output: Path, command: str, decisions: Metrics,
+    log: RunLog,
+) -> None:  # fmt: skip
+    """Say and keep what was decided, and all settings."""
+    strand, baseline = decisions["strand"], decisions["baseline"]
+    log.write("note", message=f"strand: {strand['strand']}: {strand['reason']}")
+    console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})")
+    log.write("baseline", name=baseline["name"], test=baseline["test"])
+    console.print(
+        f"{baseline['name']}: MCC {baseline['test']['mcc']:.4f}", highlight=False, soft_wrap=True
+    )
+    keep_decisions(output, decisions)
+    write_settings(output, settings, command)
 
 
 def read_labelled_genome(fasta: Sequence[str | Path], options: DataSettings) -> LabelledGenome:
@@ -273,7 +302,9 @@ def say_classes(console: Console, classes: Sequence[ClassFigures]) -> None:
     console.print(table)
 
 
-def _model_config(settings: RunSettings, tokenizer: Any) -> HyenaGLTConfig:
+def _model_config(
+    settings: RunSettings, tokenizer: Any, start: StartingPoint | None
+) -> HyenaGLTConfig:
     options = settings.data
     if options.train is not None or options.positive is not None or options.test is not None:
         raise ConfigError("--fasta and --annotation take the place of --train, --positive, --test")
@@ -283,8 +314,12 @@ def _model_config(settings: RunSettings, tokenizer: Any) -> HyenaGLTConfig:
             "data.kmer_size=1)"
         )
     # The model reads what it was trained on: windows of this length.
-    defaults = MODEL_DEFAULTS | {"max_position_embeddings": options.window}
-    config = HyenaGLTConfig.for_tokenizer(tokenizer, **model_fields(settings, defaults))
+    own = {"max_position_embeddings": options.window}
+    if start is not None:
+        config = start.config_for(own | settings.model)
+    else:
+        fields = model_fields(settings, MODEL_DEFAULTS | own)
+        config = HyenaGLTConfig.for_tokenizer(tokenizer, **fields)
     if config.max_position_embeddings < options.window:
         raise ConfigError(
             f"data.window ({options.window} bases) is longer than model.max_position_embeddings "
@@ -293,8 +328,14 @@ def _model_config(settings: RunSettings, tokenizer: Any) -> HyenaGLTConfig:
     return config
 
 
-def _strand(settings: RunSettings) -> dict[str, str]:
+def _strand(settings: RunSettings, start: StartingPoint | None) -> dict[str, str]:
     asked, labels = settings.training.strand, settings.data.label_strand
+    one_way = None if start is None else start.one_way
+    if one_way is not None:
+        if asked == "both":
+            raise ConfigError(f"training.strand=both: {one_way}")
+        settings.training.strand = "forward"
+        return {"strand": "forward", "reason": one_way}
     if labels == "forward":
         if asked == "both":
             raise ConfigError("training.strand=both needs data.label_strand=both or separate")

@@ -4,6 +4,7 @@ read and check -> decide the strand -> k-mer baseline -> train -> test -> model,
 """
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,23 @@ from rich.console import Console
 from rich.table import Table
 
 from hyena_glt import __version__
+from hyena_glt.cli.evaluation import evaluate_test, evaluation_record, interval_text, of_validation
 from hyena_glt.cli.molecules import metrics_by_modality, say_by_modality
 from hyena_glt.cli.reading import RunData, read_run_data
+from hyena_glt.cli.resuming import (
+    CHECKPOINTS,
+    keep_decisions,
+    kept_decisions,
+    refuse_changes,
+    settings_file,
+)
+from hyena_glt.cli.watching import first_sequences, watchers
 from hyena_glt.config import PRESETS, HyenaGLTConfig
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.loaders import create_genomic_dataloaders
 from hyena_glt.errors import ConfigError, DataError, OutputError
 from hyena_glt.evaluation.baselines import KmerLogisticRegression
+from hyena_glt.evaluation.evaluator import METRIC_TASKS
 from hyena_glt.evaluation.metrics import compute_metrics
 from hyena_glt.evaluation.strand import choose_strand
 from hyena_glt.inference.predictor import Predictions, Predictor
@@ -30,11 +41,12 @@ from hyena_glt.interpretability.compression import compute_compression_statistic
 from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.atomic import atomic_write
 from hyena_glt.training.curriculum import curriculum_options
-from hyena_glt.training.evaluator import METRIC_TASKS, metrics_of
+from hyena_glt.training.distributed import is_first_rank, rank_count
+from hyena_glt.training.finetuning import StartingPoint, starting_point
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
 from hyena_glt.training.precision import choose, default_device
 from hyena_glt.training.run_log import RunLog, finite
-from hyena_glt.training.settings import ModelSettings, RunSettings
+from hyena_glt.training.settings import ModelSettings, RunSettings, load_settings
 
 # Where the user does not say: two-sided, six nucleotides per patch.
 MODEL_DEFAULTS: dict[str, Any] = {"causal": False, "target_compression": 6.0}
@@ -64,10 +76,46 @@ def run_training(settings: RunSettings, output: Path, command: str) -> Metrics:
         ConfigError: If a setting breaks a rule.
         DataError: If the data break a rule.
     """
+    return _train(settings, output, command)
+
+
+def resume_training(
+    output: Path,
+    config: Path | None = None,
+    overrides: list[str] | None = None,
+    flags: dict[str, Any] | None = None,
+) -> Metrics:
+    """Go on with a training that was interrupted, from its newest checkpoint.
+
+    Args:
+        output: Folder of the run.
+        config: As given again on the command line; none of the three may change a setting.
+        overrides: Likewise.
+        flags: Likewise.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        OutputError: If there is no run in the folder, or it is finished.
+        ConfigError: If a setting differs from that of the run.
+        DataError: If the data break a rule, or are others than those of the run.
+    """
+    own = settings_file(output)
+    settings = load_settings(own)
+    refuse_changes(settings, load_settings(config or own, overrides, flags))
+    return _train(settings, output, None)
+
+
+def _train(settings: RunSettings, output: Path, command: str | None) -> Metrics:
+    """Do it all; without a command the folder is there already."""
     choose(settings.training, default_device())  # refused before anything is read or written
+    start = starting_point(settings)
     if settings.tasks:
         from hyena_glt.cli.multitask import run_tasks
 
+        if command is None or rank_count() > 1:
+            raise ConfigError("several tasks are trained in one go, by one process")
         return run_tasks(settings, output, command)
     if settings.data.annotation is not None or settings.data.fasta:
         from hyena_glt.cli.annotation import run_annotation
@@ -77,39 +125,37 @@ def run_training(settings: RunSettings, output: Path, command: str) -> Metrics:
                 "training.curriculum is for labelled sequences; the windows of an annotated genome "
                 "have one length"
             )
-        return run_annotation(settings, output, command)
-    refuse_existing(output)
-    return _run(settings, output, command)
+        return run_annotation(settings, output, command, start)
+    if command is not None:
+        refuse_existing(output)
+    return _run(settings, output, command, start)
 
 
-def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
-    console = Console(stderr=True)
-    data = read_run_data(settings)
-    config = model_config(settings, data.tokenizer, (data.train, data.validation, data.test))
+def _run(
+    settings: RunSettings, output: Path, command: str | None, start: StartingPoint | None = None
+) -> Metrics:
+    console = Console(stderr=True, quiet=not is_first_rank())
+    data = read_run_data(settings, None if start is None else start.tokenizer)
+    parts = (data.train, data.validation, data.test)
+    config = model_config(settings, data.tokenizer, parts, start)
     _say_sizes(console, data)
-    strand = decide_strand(settings, data)
-    baseline = kmer_baseline(settings, data)
+    extra = kept_decisions(output) if command is None else _decide(settings, data, start)
     curriculum = curriculum_options(settings.training, data.train, settings.data.molecule)
-    extra: Metrics = {}
-    output.mkdir(parents=True, exist_ok=True)
-    with RunLog(output / "log.jsonl") as log:
-        if data.leaks.test:
-            extra["leaks"] = data.leaks._asdict()
-            log.write("note", message=_leak_sentence(data))
-        if strand is not None:
-            extra["strand"] = strand
-            log.write("note", message=f"strand: {strand['strand']}: {strand['reason']}")
-            console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})")
-        if baseline is not None:
-            extra["baseline"] = baseline
-        write_settings(output, settings, command)
+    with run_log(output) as log:
+        if command is not None and is_first_rank():
+            _write_start(console, settings, output, command, data, extra, log)
 
         loaders = create_genomic_dataloaders(
             data.train, data.validation, batch_size=settings.training.batch_size,
             seed=settings.training.seed, **curriculum,
         )  # fmt: skip
-        pipeline = EnhancedTrainingPipeline(config, settings.training, log=log)
-        result = pipeline.train(loaders["train"], loaders["val"])
+        callbacks = watchers(settings.training, output, first_sequences(loaders["val"]))
+        pipeline = EnhancedTrainingPipeline(
+            config, settings.training, start=start, log=log, callbacks=callbacks
+        )
+        result = pipeline.train(loaders["train"], loaders["val"], checkpoints=output / CHECKPOINTS)
+        if not is_first_rank():
+            return {}
         assert pipeline.model is not None
         pipeline.model.save_pretrained(output)
         data.tokenizer.save_pretrained(output)
@@ -117,7 +163,12 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
         predictor = Predictor.from_pretrained(output)
         console.print("testing the best epoch ...")
         predictions = predictor.predict_dataset(data.test)
-        test = metrics_of(data.test.task, data.test.labels, predictions.scores)
+        found, warned = evaluate_test(
+            data.test, predictions, seed=settings.training.seed, **of_validation(result.validation)
+        )
+        test = found.metrics
+        for text in warned:
+            log.write("note", message=f"test: {text}")
         by_modality = metrics_by_modality(data.test, predictions.scores)
         if by_modality:
             extra["by_modality"] = by_modality
@@ -128,6 +179,7 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
             "task": METRIC_TASKS[data.train.task],
             "labels": predictions.labels,
             "test": test,
+            **evaluation_record(found),
             "validation": result.validation.metrics if result.validation else {},
             "train_seconds": round(result.seconds, 1),
             "parameters": pipeline.model.num_parameters(),
@@ -140,9 +192,53 @@ def _run(settings: RunSettings, output: Path, command: str) -> Metrics:
     )
     write_json(output / "examples.json", examples)
     write_json(output / "metrics.json", metrics)
+    shutil.rmtree(output / CHECKPOINTS)
     report = write_report(output)
     say_results(console, metrics, report)
     return metrics
+
+
+def _decide(settings: RunSettings, data: RunData, start: StartingPoint | None) -> Metrics:
+    """What is found out before the training: the strand, and how good a simple model is."""
+    decisions: Metrics = {}
+    if data.leaks.test:
+        decisions["leaks"] = data.leaks._asdict()
+    strand = decide_strand(settings, data, start)
+    if strand is not None:
+        decisions["strand"] = strand
+    baseline = kmer_baseline(settings, data) if is_first_rank() else None
+    if baseline is not None:
+        decisions["baseline"] = baseline
+    return decisions
+
+
+def _write_start(
+    console: Console, settings: RunSettings, output: Path, command: str, data: RunData,
+    decisions: Metrics, log: RunLog,
+) -> None:  # fmt: skip
+    """Say and keep what was decided, and all settings."""
+    if data.leaks.test:
+        log.write("note", message=_leak_sentence(data))
+    strand, baseline = decisions.get("strand"), decisions.get("baseline")
+    if strand is not None:
+        log.write("note", message=f"strand: {strand['strand']}: {strand['reason']}")
+        console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})")
+    if baseline is not None:
+        log.write("baseline", name=baseline["name"], test=baseline["test"])
+    keep_decisions(output, decisions)
+    write_settings(output, settings, command)
+
+
+def run_log(output: Path) -> RunLog:
+    """The log of a run, in its folder; that of all processes but the first is in memory.
+
+    Args:
+        output: Folder of the run; made if needed.
+    """
+    if not is_first_rank():
+        return RunLog()
+    output.mkdir(parents=True, exist_ok=True)
+    return RunLog(output / "log.jsonl")
 
 
 def run_demo(output: Path, seed: int, command: str) -> Metrics:
@@ -229,7 +325,7 @@ def refuse_existing(output: Path) -> None:
     Raises:
         OutputError: If it exists.
     """
-    if output.exists():
+    if is_first_rank() and output.exists():
         raise OutputError(f"{output} exists; choose another --output or remove it")
 
 
@@ -242,6 +338,8 @@ def write_settings(output: Path, settings: ModelSettings, command: str) -> None:
         command: The command line, for the record.
     """
     tree = {"command": command, "version": __version__, **settings.model_dump(mode="json")}
+    if tree.get("pretrained") is not None:
+        del tree["preset"]  # the checkpoint decides the size
     with atomic_write(output / "config.yaml") as unfinished:
         unfinished.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
@@ -264,7 +362,10 @@ def model_fields(settings: ModelSettings, defaults: dict[str, Any]) -> dict[str,
 
 
 def model_config(
-    settings: ModelSettings, tokenizer: Any, parts: Sequence[GenomicDataset]
+    settings: ModelSettings,
+    tokenizer: Any,
+    parts: Sequence[GenomicDataset],
+    start: StartingPoint | None = None,
 ) -> HyenaGLTConfig:
     """The configuration of a model that can read some data.
 
@@ -272,17 +373,21 @@ def model_config(
         settings: Preset, and what the user sets.
         tokenizer: Of the data.
         parts: All data sets.
+        start: Checkpoint that decides the rest.
 
     Raises:
         ConfigError: If a field breaks its rule.
         DataError: If a sequence is longer than the model takes.
     """
-    fields = model_fields(settings, MODEL_DEFAULTS)
-    needed = max(int(part.lengths.max()) for part in parts)
-    if "max_position_embeddings" not in settings.model and needed <= _LONGEST_BY_ITSELF:
-        fields["max_position_embeddings"] = max(fields["max_position_embeddings"], needed)
-    fields.setdefault("quality_embedding", any("quality_scores" in part[0] for part in parts))
-    config = HyenaGLTConfig.for_tokenizer(tokenizer, **fields)
+    if start is not None:
+        config = start.config_for(settings.model)
+    else:
+        fields = model_fields(settings, MODEL_DEFAULTS)
+        needed = max(int(part.lengths.max()) for part in parts)
+        if "max_position_embeddings" not in settings.model and needed <= _LONGEST_BY_ITSELF:
+            fields["max_position_embeddings"] = max(fields["max_position_embeddings"], needed)
+        fields.setdefault("quality_embedding", any("quality_scores" in part[0] for part in parts))
+        config = HyenaGLTConfig.for_tokenizer(tokenizer, **fields)
     limit = config.max_position_embeddings
     for dataset in parts:
         longest = int(dataset.lengths.argmax())
@@ -295,12 +400,15 @@ def model_config(
     return config
 
 
-def decide_strand(settings: RunSettings, data: RunData) -> dict[str, Any] | None:
+def decide_strand(
+    settings: RunSettings, data: RunData, start: StartingPoint | None = None
+) -> dict[str, Any] | None:
     """Decide the strand and say why.
 
     Args:
         settings: ``training.strand`` becomes ``both`` or ``forward``.
         data: Validation data decide.
+        start: Checkpoint that may be able to read one strand only.
 
     Returns:
         The strand, the reason and the scores; None where there is nothing to decide.
@@ -318,6 +426,12 @@ def decide_strand(settings: RunSettings, data: RunData) -> dict[str, Any] | None
             )
         settings.training.strand = "forward"
         return None
+    one_way = None if start is None else start.one_way
+    if one_way is not None:
+        if asked == "both":
+            raise ConfigError(f"training.strand=both: {one_way}")
+        settings.training.strand = "forward"
+        return {"strand": "forward", "reason": one_way}
     if asked != "auto":
         return None
     task = METRIC_TASKS[data.train.task]
@@ -461,13 +575,21 @@ def say_results(console: Console, metrics: Metrics, report: Path) -> None:
     table = Table(title="test")
     table.add_column("metric")
     table.add_column("Hyena-GLT", justify="right")
+    table.add_column("95 % interval", justify="right")
     baseline = metrics.get("baseline", {}).get("test", {})
+    ranges = metrics.get("evaluation", {}).get("intervals", {})
     if baseline:
         table.add_column(metrics["baseline"]["name"], justify="right")
     for name, value in metrics["test"].items():
-        cells = [name, f"{value:.4f}"]
+        cells = [name, f"{value:.4f}", interval_text(ranges.get(name))]
         table.add_row(*cells, *([f"{baseline.get(name, float('nan')):.4f}"] if baseline else []))
     console.print(table)
+    if metrics.get("threshold") is not None:
+        console.print(
+            f"{metrics['labels'][1]} from a probability of {metrics['threshold']:.3g} on, the best "
+            f"on the validation data: mcc {metrics['test_at_threshold']['mcc']:.4f}",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
     say_by_modality(
         console, metrics.get("by_modality", {}), metrics.get("baseline", {}).get("by_modality")
     )

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from hyena_glt import __version__
 from hyena_glt.cli.data import app as data_app
-from hyena_glt.errors import HyenaGLTError
+from hyena_glt.errors import HyenaGLTError, TrainingStopped
 
 app = typer.Typer(
     name="hyena-glt",
@@ -40,12 +40,32 @@ class Offload(StrEnum):
     cpu = "cpu"
 
 
+_TASK = typer.Option("--task", help="Which task, of a model of several.")
+
+_RESUME = typer.Option(
+    "--resume", help="Go on with the run in --output from its newest checkpoint."
+)
+_THRESHOLD = typer.Option(
+    "--threshold",
+    metavar="P",
+    help="Call the second of two classes from this probability on; auto: the threshold that was "
+    "best on the validation data of the training.",
+)
+
+
 class Strand(StrEnum):
     """To which strand a label belongs."""
 
     both = "both"
     forward = "forward"
     auto = "auto"
+
+
+class Freeze(StrEnum):
+    """What a fine-tuning leaves as it is."""
+
+    none = "none"
+    backbone = "backbone"
 
 
 class Objective(StrEnum):
@@ -102,7 +122,10 @@ def demo(
 @app.command()
 def train(
     output: Annotated[
-        Path, typer.Option(help="Folder for model, metrics, predictions, report; must not exist.")
+        Path,
+        typer.Option(
+            help="Folder for model, metrics, predictions, report; must not exist but to resume."
+        ),
     ],
     train: Annotated[
         str | None,
@@ -166,6 +189,24 @@ def train(
             "protein_function or classification on this machine.",
         ),
     ] = None,
+    pretrained: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Start from the model in this folder, of a pretraining or another task."
+        ),
+    ] = None,
+    freeze: Annotated[
+        Freeze | None,
+        typer.Option(help="backbone: leave the weights of --from as they are, train the head."),
+    ] = None,
+    lora_rank: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Leave them, and train additions of this rank to them beside the head (LoRA).",
+        ),
+    ] = None,
+    resume: Annotated[bool, _RESUME] = False,
     preset: Annotated[str | None, typer.Option(help="Model size: small, medium, large.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings, e.g. the config.yaml of a run.")
@@ -187,8 +228,13 @@ def train(
         --output runs/rna
 
         hyena-glt train --fasta genome.fna.gz --annotation genome.gff.gz --output runs/genes
+
+        hyena-glt train --from runs/genome --train train.csv --output runs/tuned
+
+        hyena-glt train --output runs/mine --resume
     """
-    from hyena_glt.cli.experiment import run_training
+    from hyena_glt.cli.experiment import resume_training, run_training
+    from hyena_glt.cli.resuming import telling_how_to_go_on
     from hyena_glt.training.settings import load_settings
 
     flags = {
@@ -198,6 +244,7 @@ def train(
         "data.fasta": fasta, "data.annotation": annotation, "data.drop_leaked": drop_leaked or None,
         "data.sequence_column": sequence_column, "data.label_column": label_column,
         "data.molecule": molecule, "training.strand": strand, "training.num_epochs": epochs,
+        "training.freeze": freeze, "training.lora_rank": lora_rank, "pretrained": pretrained,
         "preset": preset,
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
@@ -208,7 +255,11 @@ def train(
         )
 
         given |= precision_settings(get_optimal_precision_config(precision_for))
-    run_training(load_settings(config, settings, given), output, _command())
+    with telling_how_to_go_on("train", output):
+        if resume:
+            resume_training(output, config, settings, given)
+        else:
+            run_training(load_settings(config, settings, given), output, _command())
 
 
 @app.command()
@@ -229,10 +280,7 @@ def pretrain(
     preset: Annotated[str | None, typer.Option(help="Model size: small, medium, large.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
     window: Annotated[int | None, typer.Option(help="Bases per training window.")] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with the run in --output from its newest checkpoint."),
-    ] = False,
+    resume: Annotated[bool, _RESUME] = False,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings, e.g. the config.yaml of a run.")
     ] = None,
@@ -253,6 +301,7 @@ def pretrain(
         --set pretraining.repeat_weight=0.1 --output runs/features
     """
     from hyena_glt.cli.pretraining import resume_pretraining, run_pretraining
+    from hyena_glt.cli.resuming import telling_how_to_go_on
     from hyena_glt.training.settings import load_pretraining_settings
 
     flags = {
@@ -260,10 +309,11 @@ def pretrain(
         "pretraining.steps": steps, "pretraining.window": window, "preset": preset,
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
-    if resume:
-        resume_pretraining(output, config, settings, given)
-    else:
-        run_pretraining(load_pretraining_settings(config, settings, given), output, _command())
+    with telling_how_to_go_on("pretrain", output):
+        if resume:
+            resume_pretraining(output, config, settings, given)
+        else:
+            run_pretraining(load_pretraining_settings(config, settings, given), output, _command())
 
 
 @app.command()
@@ -277,12 +327,18 @@ def evaluate(
         typer.Option(help="GFF3 or GTF (.gz) of the genome, for a model of an annotation."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="JSON file for the metrics; else only printed.")
+        Path | None,
+        typer.Option(help="JSON file for the figures, with tables (TSV) beside it; else printed."),
     ] = None,
     sequence_column: Annotated[str | None, typer.Option(help="Column of the sequences.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of the labels.")] = None,
+    task: Annotated[str | None, _TASK] = None,
+    threshold: Annotated[str | None, _THRESHOLD] = None,
 ) -> None:
     """Score a trained model on labelled sequences, or on an annotated genome.
+
+    Every figure comes with a 95 % confidence interval. Tables by class and by length, and the
+    calibration, follow; with --output they are written too.
 
     [bold]Examples[/]
 
@@ -292,7 +348,7 @@ def evaluate(
     """
     from hyena_glt.cli.use import run_evaluation
 
-    run_evaluation(model, data, annotation, output, sequence_column, label_column)
+    run_evaluation(model, data, annotation, output, sequence_column, label_column, task, threshold)
 
 
 @app.command()
@@ -314,6 +370,8 @@ def predict(
     ] = None,
     sequence_column: Annotated[str | None, typer.Option(help="Column of the sequences.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Sequences per forward pass.")] = 64,
+    task: Annotated[str | None, _TASK] = None,
+    threshold: Annotated[str | None, _THRESHOLD] = None,
 ) -> None:
     """Predict sequences without labels, or find features in contigs of any length.
 
@@ -325,7 +383,30 @@ def predict(
     """
     from hyena_glt.cli.use import run_prediction
 
-    run_prediction(model, data, output, per_base, sequence_column, batch_size)
+    run_prediction(model, data, output, per_base, sequence_column, batch_size, task, threshold)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a train or pretrain run.")],
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Write it again as the run goes on; the page reloads itself."),
+    ] = False,
+) -> None:
+    """Write the report of a run: running, crashed or finished.
+
+    The page shows what the run has left in its folder so far, and says what is missing.
+
+    [bold]Examples[/]
+
+        hyena-glt report runs/mine
+
+        hyena-glt report runs/mine --watch
+    """
+    from hyena_glt.cli.report import run_report
+
+    run_report(run, watch=watch)
 
 
 @app.command()
@@ -466,6 +547,9 @@ def main() -> None:
     """Run the command line; mistakes of the user end in one line and exit code 2."""
     try:
         app(standalone_mode=False)
+    except TrainingStopped as stopped:
+        Console(stderr=True).print(str(stopped), markup=False, soft_wrap=True, highlight=False)
+        sys.exit(143)  # as if SIGTERM had ended it
     except HyenaGLTError as error:
         Console(stderr=True).print(
             f"[red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False

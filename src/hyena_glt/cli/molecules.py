@@ -9,7 +9,7 @@ from rich.table import Table
 
 from hyena_glt.config import MODALITIES
 from hyena_glt.data.datasets import GenomicDataset
-from hyena_glt.training.evaluator import metrics_of
+from hyena_glt.evaluation.evaluator import metrics_of
 
 # What fits a terminal, of the metrics that a task has.
 _HEADLINES = ("mcc", "auroc", "pearson", "rmse")
@@ -32,7 +32,7 @@ def metrics_by_modality(
         rows = numbers == number
         with warnings.catch_warnings():
             # A molecule need not have all classes.
-            warnings.simplefilter("ignore", UserWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)
             metrics = metrics_of(dataset.task, dataset.labels[rows], scores[rows])
         by_modality[MODALITIES[number]] = {"sequences": int(rows.sum()), **metrics}
     return by_modality

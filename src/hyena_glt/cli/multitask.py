@@ -3,13 +3,16 @@
 for each task: read and check, strand, k-mer baseline -> train one model -> test each task -> tables
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
+from hyena_glt.cli.evaluation import evaluate_test, evaluation_record, of_validation
 from hyena_glt.cli.experiment import (
     Metrics,
     decide_strand,
@@ -21,12 +24,15 @@ from hyena_glt.cli.experiment import (
     write_settings,
 )
 from hyena_glt.cli.reading import RunData, make_tokenizer, read_run_data
+from hyena_glt.cli.watching import PROBED_SEQUENCES, watchers
+from hyena_glt.data.collators import SequenceCollator
 from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.evaluation.evaluator import METRIC_TASKS
 from hyena_glt.inference.predictor import Predictor
 from hyena_glt.inference.tables import write_predictions
+from hyena_glt.interpretability.report import write_report
 from hyena_glt.tasks.multitask import TaskWeighting
 from hyena_glt.tokenizers import GenomicTokenizer
-from hyena_glt.training.evaluator import METRIC_TASKS, metrics_of
 from hyena_glt.training.multitask import MultiTaskResult, MultiTaskTraining, TaskData
 from hyena_glt.training.pipeline import HEADLINE
 from hyena_glt.training.run_log import RunLog
@@ -37,6 +43,10 @@ _SHOWN = {
     "multi_label": ("f1_macro", "auroc"),
     "regression": ("pearson", "spearman"),
 }
+
+
+# Settings that a training of several tasks does not follow.
+_OF_ONE_TASK = ("freeze", "lora_rank", "gradient_accumulation", "compile", "checkpoint_every")
 
 
 class _Task(NamedTuple):
@@ -65,6 +75,7 @@ def run_tasks(settings: RunSettings, output: Path, command: str) -> Metrics:
         DataError: If the data of a task break a rule; names the task.
     """
     refuse_existing(output)
+    _refuse_unsupported(settings)
     console = Console(stderr=True)
     tokenizer = _tokenizer(settings)
     tasks = {name: _read(name, settings, tokenizer, console) for name in settings.tasks}
@@ -74,6 +85,7 @@ def run_tasks(settings: RunSettings, output: Path, command: str) -> Metrics:
         model_config(settings, tokenizer, parts),
         {name: _task_data(settings.tasks[name], task) for name, task in tasks.items()},
         settings.training,
+        callbacks=watchers(settings.training, output, _probes(tasks, tokenizer)),
     )
     output.mkdir(parents=True)
     with RunLog(output / "log.jsonl") as log:
@@ -107,8 +119,30 @@ def run_tasks(settings: RunSettings, output: Path, command: str) -> Metrics:
     if weighting == "uncertainty":
         metrics["loss_weights"] = trainer.model.task_weights.factors()
     write_json(output / "metrics.json", metrics)
+    write_report(output)
     _say_results(console, metrics, output)
     return metrics
+
+
+def _probes(tasks: Mapping[str, _Task], tokenizer: Any) -> dict[str, Tensor]:
+    """The first validation sequences of every task, equally many."""
+    each = -(-PROBED_SEQUENCES // len(tasks))
+    parts = [task.data.validation for task in tasks.values()]
+    items = [part[row] for part in parts for row in range(min(each, len(part)))]
+    return SequenceCollator(pad_token_id=tokenizer.pad_token_id)(
+        [{name: value for name, value in item.items() if name != "labels"} for item in items]
+    )
+
+
+def _refuse_unsupported(settings: RunSettings) -> None:
+    """Refuse what would have no effect on a training of several tasks."""
+    if settings.pretrained is not None:
+        raise ConfigError("tasks: several tasks start from new weights; leave out pretrained")
+    fields = type(settings.training).model_fields
+    for name in _OF_ONE_TASK:
+        value = getattr(settings.training, name)
+        if value != fields[name].default:
+            raise ConfigError(f"training.{name}={value}: not for several tasks; leave it out")
 
 
 def _tokenizer(settings: RunSettings) -> Any:
@@ -186,18 +220,23 @@ def _test(
     test = task.data.test
     predictor = Predictor.of_task(trainer.model, tokenizer, name)
     predictions = predictor.predict_dataset(test)
-    found = metrics_of(test.task, test.labels, predictions.scores)
+    found, warned = evaluate_test(
+        test, predictions, seed=trainer.settings.seed, **of_validation(result.validation[name])
+    )
     log.write(
         "evaluation", split="test", task=name, epoch=float(result.best_epoch), step=result.steps,
-        loss=None, metrics=found,
+        loss=None, metrics=found.metrics,
     )  # fmt: skip
+    for text in warned:
+        log.write("note", message=f"{name}: test: {text}")
     write_predictions(
         output / "predictions" / f"{name}.tsv", test.ids, predictions, label_texts(test)
     )
     figures: Metrics = {
         "task": METRIC_TASKS[test.task],
         "labels": predictions.labels,
-        "test": found,
+        "test": found.metrics,
+        **evaluation_record(found),
         "validation": result.validation[name].metrics,
     }
     if task.baseline is not None:

@@ -1,37 +1,45 @@
 """One pretraining from a genome to a tested language model: what ``hyena-glt pretrain`` does.
 
-read, divide -> Markov baseline -> train, in parts if need be -> test -> sample -> model, metrics
+read, divide -> Markov baseline -> train, in parts if need be -> test -> sample -> model, report
 """
 
 import shutil
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from hyena_glt.biology.sequences import gc_content
 from hyena_glt.cli.experiment import (
     Metrics,
     model_fields,
     refuse_existing,
+    run_log,
     write_json,
     write_settings,
 )
+from hyena_glt.cli.resuming import CHECKPOINTS, refuse_changes, settings_file
+from hyena_glt.cli.watching import PROBED_SEQUENCES, watchers
 from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.data.collators import SequenceCollator
 from hyena_glt.data.genome import Genome, Region
-from hyena_glt.errors import ConfigError, DataError, OutputError
+from hyena_glt.data.windows import scored_windows
+from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.evaluation.baselines import InterpolatedMarkov
 from hyena_glt.evaluation.periodicity import codon_periodicity
 from hyena_glt.inference.generation import generate_sequences
+from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.fasta import write_fasta
 from hyena_glt.io.records import SequenceRecord
 from hyena_glt.model.faces import HyenaGLTForCausalLM
 from hyena_glt.tokenizers import DNATokenizer
+from hyena_glt.training.distributed import is_first_rank
 from hyena_glt.training.pretraining import Pretraining, PretrainingRegions, divide
-from hyena_glt.training.run_log import RunLog
 from hyena_glt.training.settings import (
     PretrainingRunSettings,
     PretrainingSettings,
@@ -93,35 +101,15 @@ def resume_pretraining(
         DataError: If the genome breaks a rule.
         TrainingError: If the loss stops being a number.
     """
-    own = output / "config.yaml"
-    if not own.is_file():
-        raise OutputError(f"{output} holds no run to resume; leave out --resume to start one")
-    if (output / "metrics.json").exists():
-        raise OutputError(f"{output}: the run is finished, there is nothing to resume")
+    own = settings_file(output)
     settings = load_pretraining_settings(own)
-    _refuse_changes(settings, load_pretraining_settings(config or own, overrides, flags))
+    refuse_changes(settings, load_pretraining_settings(config or own, overrides, flags))
     return _run(settings, output, None)
-
-
-def _refuse_changes(settings: PretrainingRunSettings, asked: PretrainingRunSettings) -> None:
-    before, now = _flat(settings), _flat(asked)
-    for name in before | now:
-        if before.get(name) != now.get(name):
-            raise ConfigError(
-                f"--resume: the run was started with {name}={before.get(name)}, not "
-                f"{now.get(name)}; leave the option out"
-            )
-
-
-def _flat(settings: PretrainingRunSettings) -> dict[str, Any]:
-    tree = settings.model_dump(mode="json")
-    sections = {name: tree.pop(name) for name in ("model", "pretraining")}
-    return tree | {f"{s}.{name}": v for s, values in sections.items() for name, v in values.items()}
 
 
 def _run(settings: PretrainingRunSettings, output: Path, command: str | None) -> Metrics:
     """Do it all; without a command the folder is there already."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not is_first_rank())
     options = settings.pretraining
     if not options.fasta:
         raise ConfigError("there is no genome to train on: give --fasta")
@@ -130,7 +118,8 @@ def _run(settings: PretrainingRunSettings, output: Path, command: str | None) ->
     genome = Genome.read(options.fasta)
     regions = divide(genome, options)
     try:
-        pretraining = Pretraining(config, genome, regions, options)
+        callbacks = watchers(options, output, _probes(genome, regions, options))
+        pretraining = Pretraining(config, genome, regions, options, callbacks=callbacks)
     except DataError as error:
         raise DataError(
             f"{error} (pretraining.window={options.window})", path=", ".join(options.fasta)
@@ -140,12 +129,14 @@ def _run(settings: PretrainingRunSettings, output: Path, command: str | None) ->
     console.print(
         f"{baseline['name']}: {baseline['bits_per_base']:.4f} bits per base", highlight=False
     )
-    if command is not None:
-        output.mkdir(parents=True)
-        write_settings(output, settings, command)
-    checkpoints = output / "checkpoints"
-    with RunLog(output / "log.jsonl") as log:
-        result = pretraining.run(log=log, checkpoints=checkpoints)
+    with run_log(output) as log:
+        if command is not None and is_first_rank():
+            bits = baseline["bits_per_base"]
+            log.write("baseline", name=baseline["name"], test={"bits_per_base": bits})
+            write_settings(output, settings, command)
+        result = pretraining.run(log=log, checkpoints=output / CHECKPOINTS)
+    if not is_first_rank():
+        return {}
     pretraining.model.save_pretrained(output)
     tokenizer.save_pretrained(output)
     metrics: Metrics = {
@@ -162,9 +153,19 @@ def _run(settings: PretrainingRunSettings, output: Path, command: str | None) ->
         console.print(f"sampling {options.generate:,} bases ...", highlight=False)
         metrics["generated"] = _sample(pretraining, tokenizer, output)
     write_json(output / "metrics.json", metrics)
-    shutil.rmtree(checkpoints)
+    shutil.rmtree(output / CHECKPOINTS)
+    report = write_report(output)
     _say_results(console, metrics)
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)
     return metrics
+
+
+def _probes(
+    genome: Genome, regions: PretrainingRegions, options: PretrainingSettings
+) -> dict[str, Tensor]:
+    """The first validation windows, nothing hidden."""
+    windows = scored_windows(genome, regions.validation, options.window)
+    return SequenceCollator()(list(islice(windows, PROBED_SEQUENCES)))
 
 
 def _model_config(settings: PretrainingRunSettings, tokenizer: DNATokenizer) -> HyenaGLTConfig:

@@ -9,10 +9,18 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from hyena_glt.biology.alphabet import DNA
-from hyena_glt.cli.experiment import write_json
+from hyena_glt.cli.evaluation import (
+    asked_threshold,
+    called_at,
+    chosen_by_validation,
+    evaluate_test,
+    say_base_metrics,
+    say_evaluation,
+    write_base_evaluation,
+    write_evaluation,
+)
 from hyena_glt.cli.molecules import metrics_by_modality, say_by_modality
 from hyena_glt.cli.reading import check_letters, check_records, letters_or_file
 from hyena_glt.config import HyenaGLTConfig
@@ -27,7 +35,6 @@ from hyena_glt.interpretability.patch_view import (
     render_position_table,
 )
 from hyena_glt.io.formats import read_labelled, read_sequences
-from hyena_glt.training.evaluator import metrics_of
 
 
 def run_evaluation(
@@ -37,6 +44,8 @@ def run_evaluation(
     output: Path | None,
     sequence_column: str | None,
     label_column: str | None,
+    task: str | None = None,
+    threshold: str | None = None,
 ) -> None:
     """Score a trained model on labelled sequences, or on an annotated genome.
 
@@ -44,14 +53,18 @@ def run_evaluation(
         model: Folder of a training.
         data: Sequences and labels; the genome, for a model of an annotation.
         annotation: Features of the genome, for such a model.
-        output: JSON file for the metrics; None only prints them.
+        output: JSON file for the figures, with tables beside it; None only prints them.
         sequence_column: Column of the sequences; None finds it.
         label_column: Column of the labels; None finds it.
+        task: Which one of a model of several tasks.
+        threshold: Probability from which on the second of two classes is called, or ``auto``; None
+            is ``auto`` where the training found one.
     """
     if _labels_bases(model) or annotation is not None:
+        _refuse_threshold(threshold)
         _evaluate_annotation(model, data, annotation, output)
         return
-    predictor = Predictor.from_pretrained(model)
+    predictor = Predictor.from_pretrained(model, task)
     records = read_labelled(
         data,
         sequence_column=sequence_column,
@@ -70,18 +83,18 @@ def run_evaluation(
         )
     except DataError as error:
         raise DataError(str(error), path=data) from None
+    chosen, temperature = chosen_by_validation(model, task)
+    if threshold is not None:
+        chosen = asked_threshold(threshold, predictor, chosen, model)
     predictions = predictor.predict_dataset(dataset, progress=_bar)
-    metrics = metrics_of(dataset.task, dataset.labels, predictions.scores)
+    found, warned = evaluate_test(dataset, predictions, threshold=chosen, temperature=temperature)
     by_modality = metrics_by_modality(dataset, predictions.scores)
-    table = Table(title=f"{len(dataset):,} sequences of {data.name}")
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    for name, value in metrics.items():
-        table.add_row(name, f"{value:.4f}")
-    Console().print(table)
+    say_evaluation(Console(), found, f"{len(dataset):,} sequences of {data.name}")
     say_by_modality(Console(), by_modality)
+    for text in warned:
+        Console(stderr=True).print(text, style="yellow", highlight=False, markup=False)
     if output is not None:
-        write_json(output, {**metrics, "by_modality": by_modality} if by_modality else metrics)
+        _say_files(write_evaluation(output, found, by_modality))
 
 
 def run_prediction(
@@ -91,6 +104,8 @@ def run_prediction(
     per_base: Path | None,
     sequence_column: str | None,
     batch_size: int,
+    task: str | None = None,
+    threshold: str | None = None,
 ) -> None:
     """Predict sequences without labels, or call features in contigs.
 
@@ -102,21 +117,43 @@ def run_prediction(
         per_base: TSV file of the classes of every base, for such a model.
         sequence_column: Column of the sequences; None finds it.
         batch_size: Sequences per forward pass.
+        task: Which one of a model of several tasks.
+        threshold: Probability from which on the second of two classes is called, or ``auto``; None
+            calls the more probable class.
     """
     if _labels_bases(model):
+        _refuse_threshold(threshold)
         _predict_annotation(model, data, output, per_base)
         return
     if per_base is not None:
         raise ConfigError("--per-base is for models of an annotation (train --annotation)")
-    predictor = Predictor.from_pretrained(model)
+    predictor = Predictor.from_pretrained(model, task)
     records = read_sequences(data, sequence_column=sequence_column)
     check_records(records, predictor.tokenizer, str(data))
     dataset = GenomicDataset(records, predictor.tokenizer, None, "language_modeling")
+    value = None
+    if threshold is not None:
+        chosen = chosen_by_validation(model, task)[0]
+        value = asked_threshold(threshold, predictor, chosen, model)
     predictions = predictor.predict_dataset(dataset, batch_size=batch_size, progress=_bar)
+    if value is not None:
+        predictions = called_at(predictions, value)
     ids = [record.id for record in records]
     _write_or_show(output, "tsv", lambda path: write_predictions(path, ids, predictions))
     if str(output) != "-":
         Console(stderr=True).print(f"{len(ids):,} predictions: {output}", highlight=False)
+
+
+def _say_files(files: list[Path]) -> None:
+    names = ", ".join(map(str, files))
+    Console(stderr=True).print(f"written: {names}", highlight=False, soft_wrap=True)
+
+
+def _refuse_threshold(threshold: str | None) -> None:
+    if threshold is not None:
+        raise ConfigError(
+            "--threshold is for models of two classes, not for those that label bases"
+        )
 
 
 def _labels_bases(model: Path) -> bool:
@@ -143,11 +180,10 @@ def _evaluate_annotation(
     labelled = read_labelled_genome([data], options)
     counts, _ = annotate(annotator, labelled.genome, labelled.genome.contigs(), labelled)
     assert counts is not None
-    classes, metrics = counts.classes(annotator.labels), counts.metrics()
-    say_classes(Console(), classes)
-    Console().print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    say_classes(Console(), counts.classes(annotator.labels))
+    say_base_metrics(Console(), counts)
     if output is not None:
-        write_json(output, {**metrics, "classes": [figures._asdict() for figures in classes]})
+        _say_files(write_base_evaluation(output, counts, annotator.labels))
 
 
 def _predict_annotation(model: Path, data: Path, output: Path, per_base: Path | None) -> None:

@@ -8,7 +8,7 @@ and never 0, since 0 would read as a very bad result.
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,13 +24,6 @@ IGNORED_LABEL = -100
 _Array = NDArray[Any]
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
-
-
-class Interval(NamedTuple):
-    """Range that holds the true value with the chosen confidence."""
-
-    low: float
-    high: float
 
 
 def compute_metrics(task: MetricTask, labels: ArrayLike, scores: ArrayLike) -> Metrics:
@@ -70,6 +63,31 @@ def compute_metrics(task: MetricTask, labels: ArrayLike, scores: ArrayLike) -> M
         It is 0 where all predictions are equal and the labels are not, the limit given by Chicco
         and Jurman 2020, BMC Genomics 21:6.  AUPRC is the average precision, without interpolation.
     """
+    truth, predicted = check_predictions(task, labels, scores)
+    if task == "multi_label":
+        return _multi_label(truth, predicted)
+    if task == "regression":
+        return _regression(truth, predicted)
+    return _single_label(truth, predicted)
+
+
+def check_predictions(
+    task: MetricTask, labels: ArrayLike, scores: ArrayLike
+) -> tuple[_Array, _Floats]:
+    """Bring labels and scores into the one shape that each task has.
+
+    Args:
+        task: As for :func:`compute_metrics`.
+        labels: As there.
+        scores: As there.
+
+    Returns:
+        Labels and scores: (N,) class numbers and (N, C) probabilities, tokens without a label left
+        out; (N, T) truth values and probabilities; (N, T) values both.
+
+    Raises:
+        DataError: As :func:`compute_metrics` does.
+    """
     truth, predicted = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     if task == "token":
         truth, predicted = _flatten_tokens(truth, predicted)
@@ -84,10 +102,10 @@ def compute_metrics(task: MetricTask, labels: ArrayLike, scores: ArrayLike) -> M
         bad = int(np.argwhere(~np.isfinite(predicted))[0][0])
         raise DataError(f"scores must be finite, row {bad} (0-based) is {predicted[bad]}")
     if task == "multi_label":
-        return _multi_label(truth, predicted)
+        return _check_multi_label(truth, predicted)
     if task == "regression":
-        return _regression(truth, predicted)
-    return _single_label(truth, predicted)
+        return _check_regression(truth, predicted)
+    return _check_single_label(truth, predicted)
 
 
 def language_modeling_metrics(total_nats: float, num_tokens: int, num_bases: int) -> Metrics:
@@ -118,65 +136,7 @@ def language_modeling_metrics(total_nats: float, num_tokens: int, num_bases: int
     }
 
 
-def bootstrap_interval(
-    task: MetricTask,
-    labels: ArrayLike,
-    scores: ArrayLike,
-    *,
-    resamples: int = 200,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> dict[str, Interval]:
-    """Say how far each metric could be off because the test set is small.
-
-    Rows are drawn with replacement and all metrics computed anew; the interval spans the central
-    part of the results (percentile bootstrap).  It says nothing of how the model would vary with
-    another training run.
-
-    Args:
-        task: As for :func:`compute_metrics`.
-        labels: As for :func:`compute_metrics`; rows are drawn along the first axis.
-        scores: As for :func:`compute_metrics`.
-        resamples: How many times to draw.
-        confidence: Share of the results inside the interval, between 0 and 1.
-        seed: Seed of the draws.
-
-    Returns:
-        An interval for each metric; nan where no draw had a value.
-
-    Raises:
-        DataError: As :func:`compute_metrics` does.
-        ValueError: If ``resamples`` or ``confidence`` is out of range.
-
-    Source:
-        Efron 1979, Annals of Statistics 7:1.
-    """
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, got {resamples}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
-    truth, predicted = np.asarray(labels), np.asarray(scores)
-    rng = np.random.default_rng(seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        names = compute_metrics(task, truth, predicted)
-        draws: dict[str, list[float]] = {name: [] for name in names}
-        for _ in range(resamples):
-            rows = rng.integers(len(truth), size=len(truth))
-            if task == "token" and not (truth[rows] != IGNORED_LABEL).any():
-                continue
-            for name, value in compute_metrics(task, truth[rows], predicted[rows]).items():
-                draws[name].append(value)
-        edges = ((1 - confidence) / 2, (1 + confidence) / 2)
-        return {
-            name: Interval(*(float(edge) for edge in np.nanquantile(values, edges)))
-            for name, values in draws.items()
-        }
-
-
-def _single_label(labels: _Array, scores: _Floats) -> Metrics:
-    from sklearn import metrics
-
+def _check_single_label(labels: _Array, scores: _Floats) -> tuple[_Ints, _Floats]:
     if scores.ndim == 1:
         scores = np.stack([1 - scores, scores], axis=1)
     if labels.ndim != 1 or scores.ndim != 2 or scores.shape[1] < 2:
@@ -184,7 +144,36 @@ def _single_label(labels: _Array, scores: _Floats) -> Metrics:
             "labels must be (N,) and scores (N, C) with at least 2 classes, got shapes "
             f"{labels.shape} and {scores.shape}"
         )
-    truth = _class_numbers(labels, scores.shape[1])
+    return _class_numbers(labels, scores.shape[1]), scores
+
+
+def _check_multi_label(labels: _Array, scores: _Floats) -> tuple[_Array, _Floats]:
+    if labels.ndim != 2 or labels.shape != scores.shape:
+        raise DataError(
+            f"labels and scores must both be (N, T), got shapes {labels.shape} and {scores.shape}"
+        )
+    if not np.isin(labels, (0, 1)).all():
+        raise DataError("labels must be 0 or 1, with one column for each label")
+    return labels.astype(np.bool_), scores
+
+
+def _check_regression(labels: _Array, scores: _Floats) -> tuple[_Floats, _Floats]:
+    truth = np.asarray(labels, dtype=np.float64)
+    if truth.size == len(truth) and scores.size == len(scores):
+        truth, scores = truth.reshape(-1, 1), scores.reshape(-1, 1)
+    if truth.ndim != 2 or truth.shape != scores.shape:
+        raise DataError(
+            "labels and scores must both be (N,) or (N, T), got shapes "
+            f"{truth.shape} and {scores.shape}"
+        )
+    if not np.isfinite(truth).all():
+        raise DataError("labels must be finite")
+    return truth, scores
+
+
+def _single_label(truth: _Ints, scores: _Floats) -> Metrics:
+    from sklearn import metrics
+
     predicted = scores.argmax(axis=1)
     mcc = math.nan
     if len(np.unique(truth)) > 1:
@@ -203,14 +192,7 @@ def _single_label(labels: _Array, scores: _Floats) -> Metrics:
     }
 
 
-def _multi_label(labels: _Array, scores: _Floats) -> Metrics:
-    if labels.ndim != 2 or labels.shape != scores.shape:
-        raise DataError(
-            f"labels and scores must both be (N, T), got shapes {labels.shape} and {scores.shape}"
-        )
-    if not np.isin(labels, (0, 1)).all():
-        raise DataError("labels must be 0 or 1, with one column for each label")
-    truth = labels.astype(np.bool_)
+def _multi_label(truth: _Array, scores: _Floats) -> Metrics:
     predicted = scores >= 0.5
     columns = list(range(truth.shape[1]))
     micro = _f1(truth.ravel(), predicted.ravel())
@@ -225,17 +207,7 @@ def _multi_label(labels: _Array, scores: _Floats) -> Metrics:
     }
 
 
-def _regression(labels: _Array, scores: _Floats) -> Metrics:
-    truth = np.asarray(labels, dtype=np.float64)
-    if truth.size == len(truth) and scores.size == len(scores):
-        truth, scores = truth.reshape(-1, 1), scores.reshape(-1, 1)
-    if truth.ndim != 2 or truth.shape != scores.shape:
-        raise DataError(
-            "labels and scores must both be (N,) or (N, T), got shapes "
-            f"{truth.shape} and {scores.shape}"
-        )
-    if not np.isfinite(truth).all():
-        raise DataError("labels must be finite")
+def _regression(truth: _Floats, scores: _Floats) -> Metrics:
     columns = list(range(truth.shape[1]))
     error = scores - truth
     return {

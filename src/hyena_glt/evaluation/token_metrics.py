@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyena_glt.errors import DataError
+from hyena_glt.evaluation import weighted
+from hyena_glt.evaluation.bootstrap import RESAMPLES, Interval, draws, intervals
 
+_FEWEST_PARTS = 8
 _BINS = 8192
 _LARGEST_LOG_ODDS = 20.0
 
@@ -65,6 +68,7 @@ class TokenCounts:
         self.confusion: Counts = np.zeros((num_classes, num_classes), dtype=np.int64)
         # (class, has it or not, bin)
         self._histogram: Counts = np.zeros((num_classes, 2, _BINS), dtype=np.int64)
+        self._parts: list[Counts] = []
 
     def add(self, labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> None:
         """Count some bases.
@@ -92,7 +96,9 @@ class TokenCounts:
         if not np.isfinite(chances).all():
             raise DataError("probabilities must be finite")
         pairs = truth * size + chances.argmax(axis=1)
-        self.confusion += np.bincount(pairs, minlength=size * size).reshape(size, size)
+        part = np.bincount(pairs, minlength=size * size).reshape(size, size)
+        self.confusion += part
+        self._parts.append(part)
         bins = _bins(chances)
         for number in range(size):
             has = (truth == number).astype(np.int64)
@@ -132,6 +138,50 @@ class TokenCounts:
             names: Of the classes, in the order of their numbers.
         """
         return [self._figures(number, name) for number, name in enumerate(names)]
+
+    def intervals(
+        self, *, resamples: int = RESAMPLES, seed: int = 0
+    ) -> tuple[dict[str, Interval], list[dict[str, Interval]]]:
+        """Confidence intervals (95 %) of the figures that follow from the confusion matrix.
+
+        Neighbouring bases are not independent, so the bases of each call of :meth:`add` are drawn
+        together; what is added at once should be longer than a gene.
+
+        Args:
+            resamples: Bootstrap draws.
+            seed: Of the draws.
+
+        Returns:
+            ``accuracy``, ``mcc``, ``f1_macro`` over all classes; ``precision``, ``recall``, ``f1``
+            of each class.  Nan where fewer than 8 parts were added.
+        """
+        parts = np.array(self._parts, dtype=np.float64).reshape(-1, *self.confusion.shape)
+        size = len(self.confusion)
+
+        def figures(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+            tables = np.tensordot(weights, parts, axes=1)
+            present, given = tables.sum(axis=2), tables.sum(axis=1)
+            right = np.diagonal(tables, axis1=1, axis2=2)
+            ratio = weighted.ratio
+            f1 = ratio(2 * right, present + given)
+            found = {
+                "accuracy": ratio(right.sum(axis=1), present.sum(axis=1)),
+                "mcc": weighted.correlation(present, given, right),
+                "f1_macro": weighted.mean_of_defined(f1),
+            }
+            own = {"precision": ratio(right, given), "recall": ratio(right, present), "f1": f1}
+            return found | {f"{n} {name}": own[name][:, n] for n in range(size) for name in own}
+
+        if len(parts) < _FEWEST_PARTS:
+            nothing = figures(np.ones((1, len(parts))))
+            found = dict.fromkeys(nothing, Interval(math.nan, math.nan))
+        else:
+            found = intervals(draws(len(parts), resamples, seed), figures)
+        return (
+            {name: found[name] for name in ("accuracy", "mcc", "f1_macro")},
+            [{name: found[f"{n} {name}"] for name in ("precision", "recall", "f1")}
+             for n in range(size)],
+        )  # fmt: skip
 
     def _figures(self, number: int, name: str) -> ClassFigures:
         right = int(self.confusion[number, number])

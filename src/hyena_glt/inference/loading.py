@@ -1,6 +1,5 @@
 """Trained models and their tokenizers, found in a folder."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,20 +8,12 @@ import torch
 
 from hyena_glt.errors import DataError
 from hyena_glt.model import faces
+from hyena_glt.model.folder import open_model_folder
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
-from hyena_glt.tokenizers import (
-    DNATokenizer,
-    GenomicTokenizer,
-    ProteinTokenizer,
-    RNATokenizer,
-)
 
 _LANGUAGE_MODELS: dict[str, type[HyenaGLTPreTrainedModel]] = {
     "HyenaGLTForCausalLM": faces.HyenaGLTForCausalLM,
     "HyenaGLTForMaskedLM": faces.HyenaGLTForMaskedLM,
-}
-_TOKENIZERS = {
-    kind.__name__: kind for kind in (DNATokenizer, RNATokenizer, ProteinTokenizer, GenomicTokenizer)
 }
 
 
@@ -57,29 +48,12 @@ def load_pair(
         kinds: Class to load, by the name of the architecture; others are refused.
 
     Raises:
-        DataError: If the folder holds no such model.
+        DataError: If the folder holds no such model, or not the whole of it; names the file.
     """
-    folder = Path(folder)
-    architecture = _read(folder / "config.json").get("architectures") or ["none"]
-    face = kinds.get(architecture[0])
+    found = open_model_folder(folder)
+    face = kinds.get(found.architecture)
     if face is None:
-        raise DataError(f"holds {architecture[0]}, expected one of {', '.join(kinds)}", path=folder)
-    kind = _read(folder / "tokenizer_config.json").get("tokenizer_class", "none")
-    if kind not in _TOKENIZERS:
-        raise DataError(f"holds the tokenizer {kind}, which is not ours", path=folder)
-    return face.from_pretrained(folder), _TOKENIZERS[kind].from_pretrained(folder)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
         raise DataError(
-            f"there is no {path.name} in it; expected the --output folder of a training",
-            path=path.parent,
-        ) from None
-    except ValueError:
-        raise DataError("is not valid JSON", path=path) from None
-    if not isinstance(tree, dict):
-        raise DataError("must hold a JSON object", path=path)
-    return tree
+            f"holds {found.architecture}, expected one of {', '.join(kinds)}", path=found.path
+        )
+    return face.from_pretrained(found.path), found.tokenizer()

@@ -16,12 +16,12 @@ from hyena_glt.data.collators import SequenceCollator
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.labels import Task
 from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.evaluation.evaluator import probabilities
 from hyena_glt.inference.loading import load_pair
 from hyena_glt.model import faces
 from hyena_glt.model.multitask import HyenaGLTForMultiTask
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
 from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION
-from hyena_glt.training.evaluator import probabilities
 
 _FACES: dict[str, type[HyenaGLTPreTrainedModel]] = {
     "HyenaGLTForSequenceClassification": faces.HyenaGLTForSequenceClassification,

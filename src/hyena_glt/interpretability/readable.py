@@ -15,6 +15,7 @@ _METRIC_NAMES = {
     "rmse": "RMSE",
     "mae": "MAE",
     "f1": "F1",
+    "gc": "GC",
 }
 
 
@@ -72,30 +73,32 @@ def power_of_ten(exponent: int) -> str:
     return f"10{str(exponent).translate(_SUPERSCRIPT)}"
 
 
-def score(value: float | None) -> str:
+def score(value: float | None, decimals: int = 3) -> str:
     """Write a score with three decimals: 0.812, or a dash for one that is undefined.
 
     Args:
         value: A score such as MCC; None and NaN stand for undefined.
+        decimals: Digits behind the point.
 
     Returns:
         The score as text.
     """
     if value is None or not math.isfinite(value):
         return DASH
-    return (f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", MINUS)
+    return (f"{value:.{decimals}f}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", MINUS)
 
 
-def difference(value: float) -> str:
+def difference(value: float, decimals: int = 3) -> str:
     """Write a difference of two scores with its sign and three decimals.
 
     Args:
         value: The difference.
+        decimals: Digits behind the point.
 
     Returns:
         For example ``+0.041``.
     """
-    return f"{value:+.3f}".replace("-", MINUS)
+    return f"{value:+.{decimals}f}".replace("-", MINUS)
 
 
 def count(value: int | None) -> str:

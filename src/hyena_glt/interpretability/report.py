@@ -1,9 +1,9 @@
 """The report of a training run: one HTML page that needs nothing but a browser.
 
-Reading order: ``run_folder`` reads the run, ``report_training``, ``report_testing`` and
-``sequence_view`` draw its parts with ``svg_plots``, **this file** puts them on the page of
-``templates/report.html.j2``.  The page loads nothing: style and script are inside, and its content
-security policy forbids the rest.
+Reading order: ``run_folder`` reads the run, ``report_headlines`` picks what stands on top,
+``report_training``, ``report_testing``, ``report_pretraining`` and ``sequence_view`` draw its parts
+with ``svg_plots``, **this file** puts them on the page of ``templates/report.html.j2``.  The page
+loads nothing: style and script are inside, and its content security policy forbids the rest.
 """
 
 import base64
@@ -14,62 +14,49 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from hyena_glt.interpretability import readable
+from hyena_glt.interpretability.report_evaluation import evaluation_figures
+from hyena_glt.interpretability.report_headlines import (
+    Headline,
+    headlines,
+    metric_headlines,
+    tokens_per_second,
+    verdict,
+)
+from hyena_glt.interpretability.report_pretraining import SampleRow, bits_figure, sample_rows
 from hyena_glt.interpretability.report_testing import Assessment, assess, assess_bases
 from hyena_glt.interpretability.report_training import (
-    LEADING_METRICS,
     compression_figure,
+    step_axis_of,
     training_figures,
 )
-from hyena_glt.interpretability.run_folder import Metrics, RunFolder, read_run
+from hyena_glt.interpretability.run_folder import RunFolder, read_run
+from hyena_glt.interpretability.run_records import Metrics, MultiTaskMetrics, PretrainingMetrics
 from hyena_glt.interpretability.sequence_view import patch_length_figure, view_sequence
 from hyena_glt.interpretability.svg_plots import shorten
 from hyena_glt.io.atomic import atomic_write
 
 REPORT_NAME = "report.html"
 MAX_EXAMPLES = 12
-HEADLINE_METRICS = {
-    "regression": ("pearson", "spearman", "r2"),
-    "single_label": ("mcc", "accuracy", "auroc"),
-    "multi_label": ("f1_macro", "auroc", "auprc"),
-    "token": ("mcc", "accuracy", "auroc"),
-}
 TASK_WORDS = {
     "single_label": "classification",
     "multi_label": "multi-label classification",
     "regression": "regression",
     "token": "labels per base",
 }
+OBJECTIVE_WORDS = {
+    "clm": "Language model: each base from those before it",
+    "mlm": "Language model: hidden bases from both sides",
+}
 VERSIONED = ("hyena-glt", "torch", "transformers", "numpy", "scikit-learn")
 
 
-class Headline(NamedTuple):
-    """One test metric beside the baseline's.
-
-    Attributes:
-        name: Name of the metric.
-        value: On the test set.
-        baseline: The baseline's value on the test set; None without a baseline.
-    """
-
-    name: str
-    value: float
-    baseline: float | None
-
-    @property
-    def difference(self) -> float | None:
-        """The model's value minus the baseline's, or None if either is undefined."""
-        if self.baseline is None or not math.isfinite(self.value - self.baseline):
-            return None
-        return self.value - self.baseline
-
-
-def write_report(run_directory: Path) -> Path:
+def write_report(run_directory: Path, *, refresh: int | None = None) -> Path:
     """Write ``report.html`` into the folder of a training run.
 
     The page shows what the run has left so far and lists what is missing, so it can be written
@@ -77,6 +64,7 @@ def write_report(run_directory: Path) -> Path:
 
     Args:
         run_directory: Folder of the run; holds at least ``config.yaml`` and ``log.jsonl``.
+        refresh: Seconds after which a browser that shows the page shall load it again; None: never.
 
     Returns:
         Path of the page.
@@ -88,17 +76,18 @@ def write_report(run_directory: Path) -> Path:
     run = read_run(Path(run_directory))
     target = run.directory / REPORT_NAME
     # A lone surrogate may stand in a YAML string but has no UTF-8 form.
-    content = render_report(run).encode("utf-8", errors="replace")
+    content = render_report(run, refresh=refresh).encode("utf-8", errors="replace")
     with atomic_write(target) as unfinished:
         unfinished.write_bytes(content)
     return target
 
 
-def render_report(run: RunFolder) -> str:
+def render_report(run: RunFolder, *, refresh: int | None = None) -> str:
     """Put a run on a page.
 
     Args:
         run: A run as far as it got.
+        refresh: Seconds after which a browser loads the page again; None: never.
 
     Returns:
         A whole HTML document.
@@ -108,6 +97,8 @@ def render_report(run: RunFolder) -> str:
         assessment = assess_bases(run.metrics)
     elif run.predictions:
         assessment = assess(run.predictions, run.metrics)
+    if run.metrics is not None:
+        assessment.figures += evaluation_figures(run.metrics)
     listed = [] if run.examples is None else run.examples.examples
     views = [view_sequence(example) for example in listed[:MAX_EXAMPLES]]
     problems = [*run.problems, *assessment.problems]
@@ -128,20 +119,29 @@ def render_report(run: RunFolder) -> str:
         "metric_name": readable.metric_name,
         "shorten": shorten,
     }
+    final, found = run.final, headlines(run)
+    training = training_figures(run.steps, run.evaluations, run.weights)
+    bits = bits_figure(run, step_axis_of([*run.steps, *run.evaluations]))
     script = _template_file("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(
         name=run.directory.resolve().name,
-        task=_task_sentence(run.metrics, assessment),
+        task=_task_sentence(run, assessment),
         run=run,
+        refresh=refresh,
+        final=final,
         metrics=run.metrics,
-        verdict=_verdict(run.metrics),
-        headlines=_headlines(run.metrics),
+        verdict=verdict(found) if final is not None else "",
+        headlines=found,
+        speed=tokens_per_second(run),
+        pretraining=final if isinstance(final, PretrainingMetrics) else None,
+        sample_rows=_sample_rows(final),
+        task_rows=_task_rows(final),
         metric_rows=_metric_rows(run.metrics),
         last_step=run.steps[-1] if run.steps else None,
         changed=datetime.fromtimestamp((run.directory / "log.jsonl").stat().st_mtime).astimezone(),
         problems=problems,
-        training=training_figures(run.steps, run.evaluations),
+        training=[bits, *training] if bits is not None else training,
         assessment=assessment,
         patches=[figure for figure in (lengths, compression_figure(run.steps)) if figure],
         compression=_compression(run),
@@ -160,8 +160,16 @@ def _template_file(name: str) -> str:
     return (folder / name).read_text(encoding="utf-8")
 
 
-def _task_sentence(metrics: Metrics | None, assessment: Assessment) -> str:
-    parts = []
+def _task_sentence(run: RunFolder, assessment: Assessment) -> str:
+    final, metrics, parts = run.final, run.metrics, []
+    if isinstance(final, PretrainingMetrics):
+        parts.append(OBJECTIVE_WORDS[final.objective])
+        held_out = final.regions.get("test", [])
+        if held_out:
+            more = f" and {len(held_out) - 3} more" if len(held_out) > 3 else ""
+            parts.append(f"held out: {', '.join(shorten(one, 40) for one in held_out[:3])}{more}")
+    if isinstance(final, MultiTaskMetrics):
+        parts.append(f"One model, {len(final.tasks)} tasks")
     if metrics is not None:
         task = TASK_WORDS[metrics.task]
         if metrics.labels and metrics.task != "regression":
@@ -175,35 +183,17 @@ def _task_sentence(metrics: Metrics | None, assessment: Assessment) -> str:
     return " · ".join(parts)
 
 
-def _headlines(metrics: Metrics | None) -> list[Headline]:
-    if metrics is None:
+def _sample_rows(final: object) -> list[SampleRow]:
+    if isinstance(final, PretrainingMetrics) and final.generated is not None:
+        return sample_rows(final.generated)
+    return []
+
+
+def _task_rows(final: object) -> list[tuple[str, Headline]]:
+    """The leading test figures of each of several tasks."""
+    if not isinstance(final, MultiTaskMetrics):
         return []
-    baseline = {} if metrics.baseline is None else metrics.baseline.test
-    present = [name for name in HEADLINE_METRICS[metrics.task] if name in metrics.test]
-    present += [name for name in LEADING_METRICS if name in metrics.test and name not in present]
-    return [
-        Headline(readable.metric_name(name), metrics.test[name], baseline.get(name))
-        for name in present[:3]
-    ]
-
-
-def _verdict(metrics: Metrics | None) -> str:
-    """Say in one sentence whether the model beats the baseline."""
-    if metrics is None or metrics.baseline is None:
-        return ""
-    for headline in _headlines(metrics):
-        gain = headline.difference
-        if gain is not None:
-            own, reference = readable.score(headline.value), readable.score(headline.baseline)
-            value = f"On the test set the model's {headline.name} is {own}"
-            other = f"the {metrics.baseline.name} ({reference})"
-            if abs(gain) < 0.0005:
-                return f"{value}, the same as {other}."
-            side = "above" if gain > 0 else "below"
-            size = readable.score(abs(gain))
-            verdict = f"{value}, {size} {side} {other}."
-            return verdict if gain > 0 else f"{verdict} The model has not learned more than it."
-    return ""
+    return [(name, one) for name, own in final.tasks.items() for one in metric_headlines(own)]
 
 
 def _metric_rows(metrics: Metrics | None) -> list[tuple[str, list[float | None]]]:
@@ -220,7 +210,7 @@ def _metric_rows(metrics: Metrics | None) -> list[tuple[str, list[float | None]]
 
 
 def _compression(run: RunFolder) -> float | None:
-    """Find the compression ratio of the model; of the last step if the run has not finished."""
+    """Find the compression ratio of the model; that of the last step if nobody measured it."""
     ratio = math.nan
     if run.metrics is not None:
         ratio = run.metrics.compression_ratio

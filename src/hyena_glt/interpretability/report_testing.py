@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyena_glt.interpretability.readable import score
-from hyena_glt.interpretability.run_folder import Metrics, Predictions
+from hyena_glt.interpretability.run_records import Metrics, Predictions
 from hyena_glt.interpretability.svg_axes import Axis, Frame, axis_over
 from hyena_glt.interpretability.svg_plots import (
     Figure,

@@ -1,12 +1,13 @@
-"""How training went: loss, metrics, learning rate, gradient norm and compression by step."""
+"""How training went: loss, metrics, learning rate, gradient norm, speed, compression by step."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from hyena_glt.interpretability.readable import metric_name
-from hyena_glt.interpretability.run_folder import Evaluation, Step
+from hyena_glt.interpretability.run_records import Evaluation, Step, Weights
 from hyena_glt.interpretability.svg_axes import Axis, Frame, axis_over
-from hyena_glt.interpretability.svg_plots import Figure, Series, describe, plot
+from hyena_glt.interpretability.svg_plots import Figure, Series, describe, plot, shorten
 
 SMOOTHED_SHARE = 20
 MAX_CURVES = 6
@@ -21,24 +22,29 @@ LEADING_METRICS = (
     "r2",
 )
 ERROR_METRICS = frozenset({"mse", "rmse", "mae", "perplexity"})
+# They have a figure of their own.
+BITS_METRICS = frozenset({"bits_per_base", "bits_per_token"})
 
 
-def training_figures(steps: Sequence[Step], evaluations: Sequence[Evaluation]) -> list[Figure]:
+def training_figures(
+    steps: Sequence[Step], evaluations: Sequence[Evaluation], weights: Sequence[Weights] = ()
+) -> list[Figure]:
     """Draw what the log of a run says about its training.
 
     Args:
         steps: Optimizer steps in order.
         evaluations: Evaluations in order; only those on the validation set are drawn.
+        weights: Weights of the losses of several tasks in order.
 
     Returns:
         The figures that have something to show.
     """
     validation = [event for event in evaluations if event.split == "validation"]
-    step_axis = _step_axis([*steps, *validation])
+    step_axis = step_axis_of([*steps, *validation])
     figures: list[Figure | None] = [
         _loss_figure(step_axis, steps, validation),
-        _metric_figure(step_axis, validation, "Validation metrics", "score", errors=False),
-        _metric_figure(step_axis, validation, "Validation errors", "error", errors=True),
+        *_metric_figures(step_axis, validation),
+        _weights_figure(step_axis, weights),
         _step_figure(step_axis, steps, "Learning rate", "", lambda step: step.learning_rate),
         _step_figure(
             step_axis,
@@ -47,6 +53,7 @@ def training_figures(steps: Sequence[Step], evaluations: Sequence[Evaluation]) -
             "L2 norm over all parameters, before clipping.",
             lambda step: step.grad_norm,
         ),
+        _speed_figure(step_axis, steps, evaluations),
     ]
     return [figure for figure in figures if figure is not None]
 
@@ -61,7 +68,7 @@ def compression_figure(steps: Sequence[Step]) -> Figure | None:
         The figure, or None if the log holds no ratio.
     """
     return _step_figure(
-        _step_axis(steps),
+        step_axis_of(steps),
         steps,
         "Compression during training",
         "Compression ratio of the training batches.",
@@ -106,9 +113,17 @@ def _loss_figure(
         averaged = smooth(raw, span)
         series.append(Series("train, smoothed", x, averaged, 0))
         caption += f"; the smoothed line is an exponential average with a span of {span} points"
-    seen = [(float(event.step), event.loss) for event in validation if math.isfinite(event.loss)]
-    if seen:
-        series.append(Series("validation", *_columns(seen), 1, marks=True))
+    tasks = list(dict.fromkeys(event.task for event in validation))[: MAX_CURVES - 1]
+    for colour, task in enumerate(tasks, start=1):
+        seen = [
+            (float(event.step), event.loss)
+            for event in validation
+            if event.task == task and math.isfinite(event.loss)
+        ]
+        if seen:
+            name = f"validation, {task}" if task else "validation"
+            series.append(Series(name, *_columns(seen), colour, marks=True))
+    if len(series) > 1 and series[-1].marks:
         caption += "; dots mark evaluations on the validation set"
     series = [item for item in series if any(map(math.isfinite, item.y))]
     if not series:
@@ -122,14 +137,27 @@ def _loss_figure(
     return Figure("Loss", plot(frame, series, words), series, caption + ".")
 
 
+def _metric_figures(step_axis: Axis, validation: Sequence[Evaluation]) -> list[Figure | None]:
+    """Scores and errors, for each task where there are several."""
+    figures = []
+    for task in dict.fromkeys(event.task for event in validation):
+        own = [event for event in validation if event.task == task]
+        of_task = f" of {shorten(task, 40)}" if task else ""
+        figures += [
+            _metric_figure(step_axis, own, f"Validation metrics{of_task}", "score", errors=False),
+            _metric_figure(step_axis, own, f"Validation errors{of_task}", "error", errors=True),
+        ]
+    return figures
+
+
 def _metric_figure(
     step_axis: Axis, validation: Sequence[Evaluation], title: str, y_label: str, *, errors: bool
 ) -> Figure | None:
-    names = _ordered(
+    names = by_metric(
         name
         for event in validation
         for name, value in event.metrics.items()
-        if (name in ERROR_METRICS) == errors and math.isfinite(value)
+        if (name in ERROR_METRICS) == errors and name not in BITS_METRICS and math.isfinite(value)
     )[:MAX_CURVES]
     if not names:
         return None
@@ -150,6 +178,21 @@ def _metric_figure(
     return Figure(title, plot(frame, series, words), series)
 
 
+def _weights_figure(step_axis: Axis, weights: Sequence[Weights]) -> Figure | None:
+    names = list(dict.fromkeys(name for event in weights for name in event.weights))[:MAX_CURVES]
+    if not names:
+        return None
+    x = [float(event.step) for event in weights]
+    series = [
+        Series(name, x, [event.weights.get(name, math.nan) for event in weights], index, marks=True)
+        for index, name in enumerate(names)
+    ]
+    frame = Frame(step_axis, axis_over("weight", [value for item in series for value in item.y]))
+    words = "Weights of the losses: " + "; ".join(describe(item, "step") for item in series)
+    caption = "Factor of each task's loss, learned."
+    return Figure("Weights of the tasks", plot(frame, series, words), series, caption)
+
+
 def _step_figure(
     step_axis: Axis,
     steps: Sequence[Step],
@@ -167,13 +210,45 @@ def _step_figure(
     return Figure(title, plot(frame, [series], describe(series, "step")), (), caption)
 
 
-def _step_axis(events: Sequence[Step | Evaluation]) -> Axis:
+def _speed_figure(
+    step_axis: Axis, steps: Sequence[Step], evaluations: Sequence[Evaluation]
+) -> Figure | None:
+    """Tokens per second; a step behind an evaluation lasted as long as both and is left out."""
+    evaluated = {event.step for event in evaluations}
+    x, rates = [], []
+    for before, step in pairwise(steps):
+        passed = step.seconds - before.seconds
+        if step.tokens and passed > 0 and before.step not in evaluated:
+            x.append(float(step.step))
+            rates.append(step.tokens / passed)
+    if not rates:
+        return None
+    span = len(rates) // SMOOTHED_SHARE
+    series = [Series("each logged step", x, rates, 0, "faint" if span > 1 else "line")]
+    if span > 1:
+        series.append(Series("smoothed", x, smooth(rates, span), 0))
+    usual = sorted(rates)[: max(math.ceil(0.99 * len(rates)), 1)]
+    frame = Frame(step_axis, axis_over("tokens per second", [0.0, *usual], from_zero=True))
+    words = describe(series[-1], "step")
+    return Figure("Speed", plot(frame, series, words), series, "Evaluations are left out.")
+
+
+def step_axis_of(events: Sequence[Step | Evaluation]) -> Axis:
+    """Make the horizontal axis of all curves, from 0 to the last step.
+
+    Args:
+        events: What is to be drawn.
+    """
     last = max((event.step for event in events), default=0)
     return Axis("optimizer step", 0.0, float(max(last, 1)))
 
 
-def _ordered(names: Iterable[str]) -> list[str]:
-    """Name each metric once, the ones readers look for first."""
+def by_metric(names: Iterable[str]) -> list[str]:
+    """Name each metric once, the ones readers look for first.
+
+    Args:
+        names: Keys of metrics.
+    """
     rank = {name: index for index, name in enumerate(LEADING_METRICS)}
     return sorted(dict.fromkeys(names), key=lambda name: rank.get(name, len(rank)))
 

@@ -1,164 +1,38 @@
 """What a training run left in its folder, read back with the gaps named.
 
 A run writes ``config.yaml`` and ``log.jsonl`` from its first moment; ``metrics.json``,
-``predictions.tsv`` and ``examples.json`` come at the end, so a run that crashed lacks them.  What
-is missing or cut off is not an error here: it is listed in :attr:`RunFolder.problems`, in
-sentences for the reader of the report.  Numbers that a run could not compute are written as
-``null`` and read as NaN.
-
-Positions are 0-based and counted in bases, along the strand the sequence is written in.
+``predictions.tsv`` and ``examples.json`` come at the end, so a run that crashed lacks them, and one
+that pretrains or learns several tasks never has the last two.  What is missing or cut off is not an
+error here: it is listed in :attr:`RunFolder.problems`, in sentences for the reader of the report.
+``run_records`` says what stands in the files.
 """
 
 import csv
 import json
-import math
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from hyena_glt.errors import DataError
+from hyena_glt.interpretability.run_records import (
+    Evaluation,
+    Examples,
+    Metrics,
+    MultiTaskMetrics,
+    Note,
+    Predictions,
+    PretrainingMetrics,
+    Record,
+    Reference,
+    Step,
+    Weights,
+)
 
-
-def _nan_if_null(value: Any) -> Any:
-    return math.nan if value is None else value
-
-
-def _text(value: Any) -> str:
-    """Write a label as text; the labels of a multi-label example come as a list."""
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    return "" if value is None else str(value)
-
-
-Number = Annotated[float, BeforeValidator(_nan_if_null)]
-TextField = Annotated[str, BeforeValidator(_text)]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Step(_Record):
-    """One optimizer step; ``seconds`` since the run began, compression in bases per patch."""
-
-    event: Literal["step"]
-    step: int
-    epoch: Number = math.nan
-    loss: Number = math.nan
-    learning_rate: Number = math.nan
-    grad_norm: Number = math.nan
-    compression_ratio: Number = math.nan
-    seconds: Number = math.nan
-
-
-class Evaluation(_Record):
-    """The loss and metrics on the validation or test set after a step."""
-
-    event: Literal["evaluation"]
-    split: str
-    step: int
-    epoch: Number = math.nan
-    loss: Number = math.nan
-    metrics: dict[str, Number] = Field(default_factory=dict)
-
-
-class Note(_Record):
-    """A remark the run made about itself."""
-
-    event: Literal["note"]
-    message: str
-
-
-class Baseline(_Record):
-    """A simple model fitted on the same data, for comparison."""
-
-    name: str = "baseline"
-    test: dict[str, Number] = Field(default_factory=dict)
-
-
-class ClassFigures(_Record):
-    """How well one class of bases was found among the rest."""
-
-    name: TextField
-    bases: int = 0
-    precision: Number = math.nan
-    recall: Number = math.nan
-    f1: Number = math.nan
-    mcc: Number = math.nan
-    auroc: Number = math.nan
-    auprc: Number = math.nan
-
-
-class Strand(_Record):
-    """Which strand the model reads, and why."""
-
-    strand: str
-    reason: str = ""
-
-
-class Metrics(_Record):
-    """The figures at the end of a run; ``train_seconds`` is wall time.
-
-    ``classes`` and ``confusion`` (row: true class) are of models that label bases.
-    """
-
-    task: Literal["single_label", "multi_label", "regression", "token"]
-    labels: list[TextField] = Field(default_factory=list)
-    test: dict[str, Number] = Field(default_factory=dict)
-    validation: dict[str, Number] = Field(default_factory=dict)
-    train_seconds: Number = math.nan
-    parameters: int | None = None
-    baseline: Baseline | None = None
-    strand: Strand | None = None
-    compression_ratio: Number = math.nan
-    classes: list[ClassFigures] = Field(default_factory=list)
-    confusion: list[list[int]] = Field(default_factory=list)
-
-
-class PatchLengths(_Record):
-    """How many patches have which length."""
-
-    unit: str = "nucleotides"
-    counts: dict[int, int] = Field(default_factory=dict)
-
-
-class Example(_Record):
-    """One sequence with its patch starts and one attribution per base."""
-
-    id: TextField
-    sequence: str
-    label: TextField = ""
-    prediction: TextField = ""
-    probability: Number = math.nan
-    patch_starts: list[int] = Field(default_factory=list)
-    attribution: list[Number] = Field(default_factory=list)
-
-
-class Examples(_Record):
-    """Sequences picked for a close look, and the patch lengths of the whole test set."""
-
-    patch_length_histogram: PatchLengths = Field(default_factory=PatchLengths)
-    compression_ratio: Number = math.nan
-    attribution_method: str = ""
-    examples: list[Example] = Field(default_factory=list)
-
-
-class Predictions(NamedTuple):
-    """The test set with what the model said about it.
-
-    Attributes:
-        labels: True label of each sequence as written; several are separated by ``,`` or ``;``.
-        predictions: Predicted label of each sequence as written.
-        probabilities: Per class, in the order of the file, one probability per sequence.
-    """
-
-    labels: list[str]
-    predictions: list[str]
-    probabilities: dict[str, list[float]]
+Final = Metrics | PretrainingMetrics | MultiTaskMetrics
 
 
 class RunFolder(NamedTuple):
@@ -171,8 +45,10 @@ class RunFolder(NamedTuple):
         steps: Optimizer steps in the order of the log.  Of a step that a resumed run took again,
             the last record counts.
         evaluations: Evaluations in the order of the log, likewise.
+        weights: Weights of the losses of several tasks in the order of the log.
+        reference: The simple model's test figures, or None if the log has none.
         notes: Remarks of the run, in order.
-        metrics: Final figures, or None if the run has none.
+        final: Final figures, or None if the run has none.
         predictions: Test-set predictions, or None.
         examples: Example sequences, or None.
         problems: What is missing or unreadable, one sentence each.
@@ -183,17 +59,23 @@ class RunFolder(NamedTuple):
     command: str
     steps: list[Step]
     evaluations: list[Evaluation]
+    weights: list[Weights]
+    reference: Reference | None
     notes: list[str]
-    metrics: Metrics | None
+    final: Final | None
     predictions: Predictions | None
     examples: Examples | None
     problems: list[str]
 
+    @property
+    def metrics(self) -> Metrics | None:
+        """Final figures of a training on labels; None for one of another kind too."""
+        return self.final if isinstance(self.final, Metrics) else None
 
-_EVENT: TypeAdapter[Step | Evaluation | Note] = TypeAdapter(
-    Annotated[Step | Evaluation | Note, Field(discriminator="event")]
-)
-_RecordT = TypeVar("_RecordT", bound=_Record)
+
+Event = Step | Evaluation | Weights | Reference | Note
+_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+_RecordT = TypeVar("_RecordT", bound=Record)
 
 
 def read_run(directory: Path) -> RunFolder:
@@ -217,22 +99,26 @@ def read_run(directory: Path) -> RunFolder:
     command = config.pop("command", "")
     problems: list[str] = []
     events = list(_read_log(directory / "log.jsonl", problems))
-    metrics = _read_json(directory / "metrics.json", Metrics, problems)
-    predictions = None
-    # Labels of bases are in a table of their own.
-    if metrics is None or metrics.task != "token":
-        predictions = _read_predictions(directory / "predictions.tsv", problems)
-    examples = _read_json(directory / "examples.json", Examples, problems)
+    kind = _kind(config)
+    final = _read_json(directory / "metrics.json", kind, problems)
+    predictions, examples = None, None
+    if kind is Metrics:
+        # Labels of bases are in a table of their own.
+        if not (isinstance(final, Metrics) and final.task == "token"):
+            predictions = _read_predictions(directory / "predictions.tsv", problems)
+        examples = _read_json(directory / "examples.json", Examples, problems)
     return RunFolder(
         directory=directory,
         config=config,
         command=shlex.join(map(str, command)) if isinstance(command, list) else str(command or ""),
         steps=list({e.step: e for e in events if isinstance(e, Step)}.values()),
         evaluations=list(
-            {(e.split, e.step): e for e in events if isinstance(e, Evaluation)}.values()
+            {(e.split, e.task, e.step): e for e in events if isinstance(e, Evaluation)}.values()
         ),
+        weights=list({e.step: e for e in events if isinstance(e, Weights)}.values()),
+        reference=next((e for e in reversed(events) if isinstance(e, Reference)), None),
         notes=[event.message for event in events if isinstance(event, Note)],
-        metrics=metrics,
+        final=final,
         predictions=predictions,
         examples=examples,
         problems=problems,
@@ -253,7 +139,14 @@ def _read_config(path: Path) -> dict[str, Any]:
     return {str(name): section for name, section in config.items()}
 
 
-def _read_log(path: Path, problems: list[str]) -> Iterator[Step | Evaluation | Note]:
+def _kind(config: dict[str, Any]) -> type[Final]:
+    """What the figures at the end look like, by the sections of the configuration."""
+    if "pretraining" in config:
+        return PretrainingMetrics
+    return MultiTaskMetrics if config.get("tasks") else Metrics
+
+
+def _read_log(path: Path, problems: list[str]) -> Iterator[Event]:
     lines = _lines(path)
     bad: list[int] = []
     for number, line in enumerate(lines, start=1):

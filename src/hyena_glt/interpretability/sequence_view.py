@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from hyena_glt.errors import DataError
 from hyena_glt.interpretability.patch_view import patch_bounds
-from hyena_glt.interpretability.run_folder import Example, PatchLengths
+from hyena_glt.interpretability.run_records import Example, PatchLengths
 from hyena_glt.interpretability.svg_axes import Axis, Frame
 from hyena_glt.interpretability.svg_plots import Figure, bars_markup
 

@@ -61,6 +61,7 @@ class Axis:
         if step >= 1000:
             return f"{value / 1000:g}k".replace("-", MINUS)
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+        decimals += not math.isclose(round(step, decimals), step)  # steps of 2.5
         return f"{value:.{decimals}f}".replace("-", MINUS)
 
 

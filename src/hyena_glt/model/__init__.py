@@ -9,6 +9,7 @@ from hyena_glt.model.faces import (
     HyenaGLTForTokenClassification,
 )
 from hyena_glt.model.hyena_glt import HyenaGLT
+from hyena_glt.model.multitask import HyenaGLTForMultiTask
 from hyena_glt.model.outputs import HyenaGLTOutput
 
 register_auto_classes()
@@ -18,6 +19,7 @@ __all__ = [
     "HyenaGLTCache",
     "HyenaGLTForCausalLM",
     "HyenaGLTForMaskedLM",
+    "HyenaGLTForMultiTask",
     "HyenaGLTForSequenceClassification",
     "HyenaGLTForTokenClassification",
     "HyenaGLTOutput",

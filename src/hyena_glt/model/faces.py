@@ -56,7 +56,8 @@ class _Face(HyenaGLTPreTrainedModel):
                 "both; set model.config.reverse_complement = 'none'"
             )
         mask = options.pop("attention_mask", None)
-        return self.model.encode(input_ids, mask, **options)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.model.frozen):
+            return self.model.encode(input_ids, mask, **options)
 
     def _other_strand(self, encoding: Encoding) -> Encoding | None:
         """The encoding of the reverse complement, where predictions are averaged over strands."""

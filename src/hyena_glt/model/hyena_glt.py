@@ -21,7 +21,7 @@ Axes::
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -146,6 +146,7 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         self.output_projection = Linear(local, width, bias=False)
         self.output_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.gradient_checkpointing = config.gradient_checkpointing
+        self.frozen = False
         for name, settings in (config.attached_heads or {}).items():
             setattr(self, name, _HEAD_TYPES[name](**settings))
         self.post_init()
@@ -418,7 +419,7 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
             batches: ``input_ids``, ``attention_mask`` and, where the model reads them,
                 ``quality_scores``, ``modality_ids`` and ``boundary_scores``, on the model's device.
         """
-        if not self.initial_merger.follows_a_target:
+        if self.frozen or not self.initial_merger.follows_a_target:
             return
         merged = []
         with inference_mode_of(self):
@@ -454,6 +455,25 @@ class HyenaGLT(StreamedGeneration, HyenaGLTPreTrainedModel, GenerationMixin):  #
         if loss is None or own is None or not own.requires_grad:
             return loss
         return loss + (own - own.detach())
+
+    def freeze(self) -> None:
+        """Leave weights and patches as they are, and drop nothing, whatever is trained on top."""
+        self.requires_grad_(False)
+        self.frozen = True
+        self.eval()
+
+    def unfreeze(self) -> None:
+        """Undo :meth:`freeze`, but for the mode."""
+        self.requires_grad_(True)
+        self.frozen = False
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training; a frozen model stays in inference mode.
+
+        Args:
+            mode: False switches to inference.
+        """
+        return super().train(mode and not self.frozen)
 
     def get_input_embeddings(self) -> nn.Embedding:
         """The token embeddings."""

@@ -44,6 +44,8 @@ class HyenaGLTPreTrainedModel(PreTrainedModel):
     config_class = HyenaGLTConfig
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
+    # Losses are means over the batch: Hugging Face's Trainer divides by the batches it accumulates.
+    accepts_loss_kwargs = False
     _no_split_modules = ["HyenaGLTBlock", "LocalLayer"]  # noqa: RUF012 - as in the parent
     config: HyenaGLTConfig
 
@@ -110,13 +112,13 @@ class HyenaGLTPreTrainedModel(PreTrainedModel):
         model, info = loaded
         missing = [key for key in info["missing_keys"] if not key.startswith(_HEADS)]
         unexpected = [key for key in info["unexpected_keys"] if not key.startswith(_HEADS)]
-        mismatched = list(info.get("mismatched_keys", ()))
+        mismatched = [key for key, *_ in info["mismatched_keys"]]
         if missing or unexpected or mismatched:
             raise ConfigError(
                 f"{pretrained_model_name_or_path}: the weights do not fit {cls.__name__}: "
                 f"{len(missing)} missing (first: {min(missing, default='-')}), "
                 f"{len(unexpected)} unexpected (first: {min(unexpected, default='-')}), "
-                f"{len(mismatched)} of another shape"
+                f"{len(mismatched)} of another shape (first: {min(mismatched, default='-')})"
             )
         # Weights mapped from a file lie at odd addresses, where other kernels round otherwise.
         for tensor in (*model.parameters(), *model.buffers()):

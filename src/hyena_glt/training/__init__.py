@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from hyena_glt.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from hyena_glt.training.callbacks import Callback as Callback
     from hyena_glt.training.curriculum import CurriculumScheduler as CurriculumScheduler
     from hyena_glt.training.curriculum import get_curriculum_schedule as get_curriculum_schedule
+    from hyena_glt.training.monitor import TrainingMonitor as TrainingMonitor
     from hyena_glt.training.multitask import MultiTaskTraining as MultiTaskTraining
     from hyena_glt.training.pipeline import EnhancedTrainingPipeline as EnhancedTrainingPipeline
     from hyena_glt.training.pretraining import Pretraining as Pretraining
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "Callback": "hyena_glt.training.callbacks",
+    "TrainingMonitor": "hyena_glt.training.monitor",
     "CurriculumScheduler": "hyena_glt.training.curriculum",
     "MultiTaskTraining": "hyena_glt.training.multitask",
     "get_curriculum_schedule": "hyena_glt.training.curriculum",
@@ -27,11 +31,13 @@ _HOME = {
     "TrainingSettings": "hyena_glt.training.settings",
 }
 __all__ = [
+    "Callback",
     "CurriculumScheduler",
     "EnhancedTrainingPipeline",
     "MultiTaskTraining",
     "Pretraining",
     "PretrainingSettings",
+    "TrainingMonitor",
     "TrainingSettings",
     "get_curriculum_schedule",
     "get_optimal_precision_config",

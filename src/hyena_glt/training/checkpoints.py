@@ -1,10 +1,13 @@
 """The whole state of a training on disk, from which a run that died goes on as if it had not.
 
 One safetensors file per checkpoint, and the numbers in its header: no pickle.  A file appears only
-when it is whole; the two newest are kept.
+when it is whole; the newest few are kept.  What is random in a step is a function of its number, so
+there is no random state to be saved.  Tensors are whole, however many processes trained them.
 """
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hyena_glt.errors import ConfigError, DataError, OutputError
 from hyena_glt.io.atomic import atomic_write
 from hyena_glt.training.optimization import WeightAverage
+from hyena_glt.training.shards import like, local, whole
 
 _KEPT = 2
 _NUMBERS = "training"
@@ -25,12 +30,16 @@ class Best(NamedTuple):
 
     Attributes:
         step: Step after which they were evaluated, from 1; 0 if nothing was.
-        bits: Their score in bits; lower is better.
+        score: What makes them the best; larger is better, the first number that differs decides.
+        loss: Of that evaluation.
+        metrics: Of that evaluation.
         state: Weights and buffers by name.
     """
 
     step: int
-    bits: float
+    score: tuple[float, ...]
+    loss: float
+    metrics: dict[str, float]
     state: dict[str, Tensor]
 
 
@@ -41,28 +50,42 @@ class Checkpoint(NamedTuple):
         step: Steps taken.
         seconds: Time they took.
         best: The best weights so far.
+        data: What tells the data of the training from others.
     """
 
     step: int
     seconds: float
     best: Best
+    data: str = ""
+
+
+class Moved(NamedTuple):
+    """What a training moves, and a checkpoint holds.
+
+    Attributes:
+        model: In training; perhaps in shards.
+        optimizer: Of the model.
+        average: Of the model's weights; None if there is none.
+        scaler: Of the loss; None if there is none.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: WeightAverage | None = None
+    scaler: torch.amp.GradScaler | None = None
 
 
 def save_checkpoint(
-    folder: Path,
-    checkpoint: Checkpoint,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: WeightAverage | None,
+    folder: Path, checkpoint: Checkpoint, moved: Moved, *, kept: int = _KEPT, writes: bool = True
 ) -> Path:
-    """Write a checkpoint, and remove all but the newest two.
+    """Write a checkpoint, and remove all but the newest few.
 
     Args:
         folder: Where; made if needed.
         checkpoint: Where the training stands.
-        model: In training.
-        optimizer: Of the model.
-        average: Of the model's weights; None if there is none.
+        moved: What it moves.
+        kept: How many checkpoints stay.
+        writes: False in all processes but one; all have to call this.
 
     Returns:
         The file.
@@ -70,32 +93,36 @@ def save_checkpoint(
     Raises:
         OutputError: If it cannot be written.
     """
-    best = checkpoint.best
+    best, average = checkpoint.best, moved.average
     tensors = {
-        "random": torch.get_rng_state(),
-        **_under("model", model.state_dict()),
+        **_under("model", moved.model.state_dict()),
         **_under("best", best.state),
         **{
-            f"optimizer.{number}.{name}": value
-            for number, values in optimizer.state_dict()["state"].items()
-            for name, value in values.items()
+            f"optimizer.{name}.{key}": value
+            for name, parameter in moved.model.named_parameters()
+            for key, value in moved.optimizer.state.get(parameter, {}).items()
         },
     }
-    if torch.cuda.is_available():
-        tensors["random_cuda"] = torch.cuda.get_rng_state()
     numbers: dict[str, Any] = {
-        "step": checkpoint.step, "seconds": checkpoint.seconds,
-        "best_step": best.step, "best_bits": best.bits,
+        "step": checkpoint.step, "seconds": checkpoint.seconds, "data": checkpoint.data,
+        "best": best._replace(state={}),
     }  # fmt: skip
     if average is not None:
-        tensors |= {f"average.{number}": value for number, value in enumerate(average.average)}
+        tensors |= _under("average", average.average)
         numbers["average_steps"] = average.steps
+    if moved.scaler is not None:
+        numbers["scaler"] = moved.scaler.state_dict()
     path = folder / f"step-{checkpoint.step:09d}.safetensors"
-    with atomic_write(path) as unfinished:
-        whole = {name: value.detach().contiguous() for name, value in tensors.items()}
-        save_file(whole, unfinished, metadata={_NUMBERS: json.dumps(numbers)})
-    for old in _files(folder)[:-_KEPT]:
-        old.unlink()
+    gathered = {}
+    for name, value in tensors.items():
+        piece = whole(value.detach())
+        if writes:
+            gathered[name] = piece.contiguous()
+    if writes:
+        with atomic_write(path) as unfinished, _disk_errors(path):
+            save_file(gathered, unfinished, metadata={_NUMBERS: json.dumps(numbers)})
+        for old in _files(folder)[:-kept]:
+            old.unlink()
     return path
 
 
@@ -111,38 +138,76 @@ def newest(folder: Path) -> Path | None:
     return next((path for path in reversed(_files(folder)) if _is_whole(path)), None)
 
 
-def load_checkpoint(
-    path: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: WeightAverage | None,
-) -> Checkpoint:
-    """Bring model, optimiser, average and torch's random state back to where they were.
+def load_checkpoint(path: Path, moved: Moved, *, data: str = "") -> Checkpoint:
+    """Bring a training back to where it was.
 
     Args:
         path: File of the checkpoint.
-        model: Made by the same settings.
-        optimizer: Of the model.
-        average: Of the model's weights; None if there was none.
+        moved: Made by the same settings; any number of processes may share it, and all have to
+            call this.
+        data: What tells the data from others.
+
+    Raises:
+        DataError: If the checkpoint was made with other data.
+        ConfigError: If it is of another model or optimiser.
     """
     with safe_open(path, framework="pt") as file:
         numbers = json.loads(file.metadata()[_NUMBERS])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    model.load_state_dict(_part(tensors, "model"))
-    state: dict[int, dict[str, Tensor]] = {}
+    if numbers["data"] != data:
+        raise DataError(
+            f"the training was on other data: {numbers['data']}; now there are {data}", path=path
+        )
+    own = moved.model.state_dict()
+    saved = _part(tensors, "model")
+    _check_same_model(path, saved, own)
+    moved.model.load_state_dict({name: like(value, own[name]) for name, value in saved.items()})
+    states: dict[str, dict[str, Tensor]] = {}
     for name, value in _part(tensors, "optimizer").items():
-        number, _, key = name.partition(".")
-        state.setdefault(int(number), {})[key] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        owner, _, key = name.rpartition(".")
+        states.setdefault(owner, {})[key] = value
+    for name, parameter in moved.model.named_parameters():
+        if name in states:
+            moved.optimizer.state[parameter] = {
+                key: _placed(value, parameter) for key, value in states[name].items()
+            }
+    average = moved.average
     if average is not None:
         average.steps = numbers["average_steps"]
-        for number, value in _part(tensors, "average").items():
-            average.average[int(number)].copy_(value)
-    torch.set_rng_state(tensors["random"])
-    if "random_cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random_cuda"])
-    best = Best(numbers["best_step"], numbers["best_bits"], _part(tensors, "best"))
-    return Checkpoint(numbers["step"], numbers["seconds"], best)
+        for name, value in _part(tensors, "average").items():
+            local(average.average[name]).copy_(local(like(value, average.average[name])))
+    if moved.scaler is not None and "scaler" in numbers:
+        moved.scaler.load_state_dict(numbers["scaler"])
+    step, score, loss, metrics, _ = numbers["best"]
+    best = Best(step, tuple(score), loss, metrics, _part(tensors, "best"))
+    return Checkpoint(numbers["step"], numbers["seconds"], best, numbers["data"])
+
+
+def _placed(value: Tensor, parameter: Tensor) -> Tensor:
+    """A state of the optimiser where its parameter is, in shards if that is."""
+    if value.shape == parameter.shape:
+        return like(value, parameter).to(local(parameter).device)
+    return value.to(local(parameter).device)
+
+
+def _check_same_model(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    for name in sorted(saved.keys() | own.keys()):
+        shapes = [tuple(part[name].shape) if name in part else None for part in (saved, own)]
+        if shapes[0] != shapes[1]:
+            there, here = ("none" if shape is None else str(shape) for shape in shapes)
+            raise ConfigError(
+                f"{path}: the checkpoint is of another model: {name} has shape {there} there and "
+                f"{here} here"
+            )
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Say a full disk in the words of the other files; safetensors has an error of its own."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OutputError(f"{path}: cannot be written ({error})") from error
 
 
 def _files(folder: Path) -> list[Path]:
@@ -158,11 +223,11 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{prefix}.{name}": value for name, value in tensors.items()}
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {
         name.removeprefix(f"{prefix}."): value
         for name, value in tensors.items()

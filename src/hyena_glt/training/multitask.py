@@ -7,7 +7,7 @@ and runs the epochs.  What step n sees is a function of settings, data and n alo
 import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, NamedTuple
 
@@ -22,11 +22,12 @@ from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.loaders import batches_in_order, make_collator
 from hyena_glt.data.samplers import LengthGroupedBatches
 from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.evaluation.evaluator import Evaluation, evaluate
 from hyena_glt.model.faces import HyenaGLTForSequenceClassification
 from hyena_glt.model.multitask import HyenaGLTForMultiTask
 from hyena_glt.tasks.multitask import TaskSpec, known_task
+from hyena_glt.training.callbacks import Callback, Status
 from hyena_glt.training.curriculum import CurriculumScheduler, kmer_difficulty
-from hyena_glt.training.evaluator import Evaluation, evaluate
 from hyena_glt.training.optimization import WeightAverage, make_optimizer
 from hyena_glt.training.pipeline import HEADLINE, READOUT_PENALTY
 from hyena_glt.training.precision import Arithmetic, default_device
@@ -209,6 +210,7 @@ class MultiTaskTraining:
         settings: How to train; None takes the defaults.  Strands are said by the tasks.
         log: Where events are written; None keeps them in memory.
         progress: Show a progress bar and a line per epoch.
+        callbacks: Hear of every step and evaluation; metrics are named ``TASK/METRIC``.
 
     Raises:
         ConfigError: If there is no task, a name or setting breaks a rule, or the hardware lacks the
@@ -224,6 +226,7 @@ class MultiTaskTraining:
         *,
         log: RunLog | None = None,
         progress: bool = True,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         if not tasks:
             raise ConfigError("there is no task to train")
@@ -235,6 +238,7 @@ class MultiTaskTraining:
         self.settings = settings or TrainingSettings()
         self.log = log or RunLog()
         self.progress = progress
+        self.callbacks = callbacks
         self.device = default_device()
         self.arithmetic = Arithmetic(self.settings, self.device)
         self.batches = TaskBatches(self.tasks, self.settings)
@@ -265,7 +269,7 @@ class MultiTaskTraining:
             best_state = state_of(model)
             start = self.log.events[-1]["seconds"] if self.log.events else 0.0
             step = 0
-            with TrainingProgress(len(batches), enabled=self.progress) as bar:
+            with TrainingProgress(len(batches), enabled=self.progress) as bar, self._watched():
                 for epoch in range(1, batches.epochs + 1):
                     model.train()
                     for _ in range(batches.steps_per_epoch):
@@ -325,7 +329,22 @@ class MultiTaskTraining:
         task = list(self.tasks)[self.batches.tasks_of_steps[step]]
         epoch = (step + 1) / self.batches.steps_per_epoch
         self.log.write("step", step=step + 1, epoch=epoch, task=task, **figures._asdict())
-        bar.step(figures.loss, figures.compression_ratio)
+        bar.step(figures.loss, figures.compression_ratio, figures.tokens)
+        for callback in self.callbacks:
+            callback.on_step(step + 1, figures)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell the callbacks of the beginning and of the end."""
+        for callback in self.callbacks:
+            callback.on_start(len(self.batches), 0, self.model)
+        status: Status = "failed"
+        try:
+            yield
+            status = "finished"
+        finally:
+            for callback in self.callbacks:
+                callback.on_end(status)
 
     @contextmanager
     def _warnings_as_notes(self) -> Iterator[None]:
@@ -366,6 +385,12 @@ class MultiTaskTraining:
             parts.append(f"{name} {headline} {evaluation.metrics.get(headline, math.nan):.4f}")
         if self.settings.task_weighting == "uncertainty":
             self.log.write("weights", step=step, weights=self.model.task_weights.factors())
+        bar.metric("mean", score)
+        named = {f"{name}/loss": evaluation.loss for name, evaluation in found.items()}
+        for name, evaluation in found.items():
+            named |= {f"{name}/{metric}": value for metric, value in evaluation.metrics.items()}
+        for callback in self.callbacks:
+            callback.on_evaluation("validation", float(epoch), step, math.nan, named)
         bar.line(f"epoch {epoch:>3}  mean {score:.4f}  {'  '.join(parts)}{'  *' * better}")
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hyena_glt.training.settings import OptimizerSettings
+from hyena_glt.training.shards import local
 
 
 def make_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
@@ -21,12 +22,15 @@ def make_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim
     """
     matrices = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
     trained = [p for p in model.parameters() if p.requires_grad]
+    plain = [p for p in trained if id(p) not in matrices]
     groups = [
         {
             "params": [p for p in trained if id(p) in matrices],
             "weight_decay": settings.weight_decay,
         },
-        {"params": [p for p in trained if id(p) not in matrices], "weight_decay": 0.0},
+        {"params": [p for p in plain if p.dim() > 0], "weight_decay": 0.0},
+        # Apart, for they are never divided among processes as the others are.
+        {"params": [p for p in plain if p.dim() == 0], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
 
@@ -57,6 +61,10 @@ class WeightAverage:
         model: Model in training.
         decay: Share of the old average kept at every step.
 
+    Attributes:
+        average: By the name of the parameter.
+        steps: Taken into the average so far.
+
     Source: Polyak and Juditsky 1992; the warm-up is that of TensorFlow's moving averages.
     """
 
@@ -64,7 +72,7 @@ class WeightAverage:
         self.model = model
         self.decay = decay
         self.steps = 0
-        self.average = [p.detach().clone() for p in model.parameters()]
+        self.average = {name: p.detach().clone() for name, p in model.named_parameters()}
         self._trained: list[Tensor] = []
 
     @torch.no_grad()
@@ -72,13 +80,13 @@ class WeightAverage:
         """Take one more step into the average."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        torch._foreach_lerp_(self.average, [p.detach() for p in self.model.parameters()], 1 - decay)
+        torch._foreach_lerp_(self._averages(), self._weights(), 1 - decay)
 
     @torch.no_grad()
     def __enter__(self) -> Self:
         """Put the averages into the model."""
-        self._trained = [p.detach().clone() for p in self.model.parameters()]
-        self._load(self.average)
+        self._trained = [value.clone() for value in self._weights()]
+        self._load(self._averages())
         return self
 
     @torch.no_grad()
@@ -89,5 +97,12 @@ class WeightAverage:
 
     @torch.no_grad()
     def _load(self, values: list[Tensor]) -> None:
-        for parameter, value in zip(self.model.parameters(), values, strict=True):
-            parameter.copy_(value)
+        for weight, value in zip(self._weights(), values, strict=True):
+            weight.copy_(value)
+
+    # Of weights in shards a process moves the part that it holds.
+    def _averages(self) -> list[Tensor]:
+        return [local(value) for value in self.average.values()]
+
+    def _weights(self) -> list[Tensor]:
+        return [local(p.detach()) for p in self.model.parameters()]

@@ -1,20 +1,20 @@
-"""Train a model on loaders: the loop, from the first batch to the best weights.
+"""Train a model on loaders: from the first batch to the best weights.
 
 Reading order: ``settings`` says what can be set, ``optimization`` how weights move, ``step`` moves
-them once, **this file** runs the epochs, ``evaluator`` scores, ``run_log`` remembers.
+them once, ``batches`` says what a step sees, ``engine`` runs the steps, **this file** makes the
+model and decides which epoch was best; ``evaluator`` scores, ``run_log`` remembers.
 """
 
 import copy
 import math
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers.modeling_utils import PreTrainedModel
 
@@ -23,6 +23,7 @@ from hyena_glt.data.curriculum import CroppedSequences
 from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.labelled_genome import LabelledWindows
 from hyena_glt.errors import ConfigError, DataError, TrainingError
+from hyena_glt.evaluation.evaluator import Evaluation, evaluate
 from hyena_glt.model.faces import (
     HyenaGLTForCausalLM,
     HyenaGLTForMaskedLM,
@@ -30,14 +31,21 @@ from hyena_glt.model.faces import (
     HyenaGLTForTokenClassification,
 )
 from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION, SINGLE_LABEL
-from hyena_glt.training.evaluator import Evaluation, evaluate
-from hyena_glt.training.optimization import WeightAverage, make_optimizer
+from hyena_glt.tokenizers import DNATokenizer
+from hyena_glt.training.batches import LoaderBatches, Turn
+from hyena_glt.training.callbacks import Callback
+from hyena_glt.training.checkpoints import newest
+from hyena_glt.training.distributed import Processes, is_first_rank, joined
+from hyena_glt.training.engine import Engine, Outcome, Schedule
+from hyena_glt.training.finetuning import StartingPoint, fine_tuned
+from hyena_glt.training.fingerprints import fingerprint
 from hyena_glt.training.precision import Arithmetic, default_device
 from hyena_glt.training.progress import TrainingProgress
 from hyena_glt.training.run_log import RunLog
 from hyena_glt.training.settings import TrainingSettings
-from hyena_glt.training.step import calibrated, on_device, seeded, state_of, training_step
+from hyena_glt.training.step import seeded
 from hyena_glt.training.strands import turned
+from hyena_glt.training.trained_parts import trained_parts
 
 _FACES: dict[str, type[PreTrainedModel]] = {
     "classification": HyenaGLTForSequenceClassification,
@@ -50,7 +58,6 @@ _PROBLEM_TYPES: dict[str, Any] = {
     "multi_label": MULTI_LABEL,
     "regression": REGRESSION,
 }
-_CALIBRATION_BATCHES = 16
 # Over the number of sequences: as strong as C = 0.03 of a logistic regression.
 READOUT_PENALTY = 30.0
 # What decides which epoch was best; larger is better.  AUROC needs no threshold, so on a small
@@ -68,8 +75,9 @@ class TrainingResult(NamedTuple):
 
     Attributes:
         best_epoch: Epoch, from 1, whose weights the model now holds.
-        validation: Loss and metrics of that epoch; None without validation data.
-        seconds: Time the training took.
+        validation: Loss and metrics of that epoch; None without validation data, and in all
+            processes but the first.
+        seconds: Time the training took, all its parts together if it was interrupted.
         steps: Steps taken.
     """
 
@@ -89,8 +97,10 @@ class EnhancedTrainingPipeline:
         config: Model configuration.
         settings: How to train; None takes the defaults.
         model: A model to go on training, in place of a new one.
+        start: A checkpoint whose trunk the new model gets; see :meth:`from_pretrained`.
         log: Where events are written; None keeps them in memory.
         progress: Show a progress bar and a line per epoch.
+        callbacks: Hear of every step and evaluation.
 
     Raises:
         ConfigError: If the hardware lacks the precision that is asked for.
@@ -106,17 +116,49 @@ class EnhancedTrainingPipeline:
         settings: TrainingSettings | None = None,
         *,
         model: PreTrainedModel | None = None,
+        start: StartingPoint | None = None,
         log: RunLog | None = None,
         progress: bool = True,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self.config = config
         self.settings = settings or TrainingSettings()
         self.model = model
+        self.start = start
         self.log = log or RunLog()
         self.progress = progress
+        self.callbacks = callbacks
         self.task = ""
+        self._resumed = False
         self.device = default_device()
         self.arithmetic = Arithmetic(self.settings, self.device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        settings: TrainingSettings | None = None,
+        *,
+        log: RunLog | None = None,
+        progress: bool = True,
+        **changes: Any,
+    ) -> Self:
+        """Prepare a fine-tuning; ``start.tokenizer`` is the one that the data need.
+
+        Args:
+            folder: Of a language model, or of a model of another task.
+            settings: How to train; a learning rate that is not set becomes one for fine-tuning.
+            log: Where events are written; None keeps them in memory.
+            progress: Show a progress bar and a line per epoch.
+            changes: Fields of the configuration on which no weight depends, such as ``dropout``.
+
+        Raises:
+            DataError: If the folder holds no whole model of this package; names the file.
+            ConfigError: If a field contradicts the checkpoint.
+        """
+        start = StartingPoint(folder)
+        settings = fine_tuned(settings or TrainingSettings())
+        return cls(start.config_for(changes), settings, start=start, log=log, progress=progress)
 
     def train(
         self,
@@ -124,21 +166,28 @@ class EnhancedTrainingPipeline:
         val_loader: DataLoader[Any] | None = None,
         *,
         checkpoint: Path | None = None,
+        checkpoints: Path | None = None,
     ) -> TrainingResult:
         """Train and leave the best weights in ``self.model``.
+
+        Started by ``torchrun``, all processes call this with the same loaders.
 
         Args:
             train_loader: Training batches; its dataset names the task.
             val_loader: Validation batches; decides which epoch was best.
             checkpoint: Folder in which the best model so far is saved, whole, after each epoch
                 that improves.
+            checkpoints: Folder of the checkpoints; if it holds one, the training goes on from
+                there.  None writes none.
 
         Raises:
             ConfigError: If both strands are asked for of a language model, or of a model that
-                cannot read the other strand.
+                cannot read the other strand; if the checkpoint is of another model.
             DataError: If the loader's dataset is neither a ``GenomicDataset`` nor made of windows
-                of a labelled genome, or has no labels.
-            TrainingError: If the loss stops being a number; names the step.
+                of a labelled genome, or has no labels; if the checkpoint was made with other data.
+            TrainingError: If the loss stops being a number; names the step and its sequences.
+            TrainingStopped: If SIGTERM ended the training and left a checkpoint.
+            OutputError: If a checkpoint cannot be written.
         """
         dataset = train_loader.dataset
         if not isinstance(dataset, GenomicDataset | LabelledWindows | CroppedSequences):
@@ -146,9 +195,14 @@ class EnhancedTrainingPipeline:
                 "train_loader: its dataset must be a GenomicDataset, which names the task"
             )
         self.task = dataset.task
+        self._resumed = checkpoints is not None and newest(checkpoints) is not None
         if self.settings.strand == "both" and self.task == "language_modeling":
             raise ConfigError("training.strand=both is for labels; language_modeling needs forward")
-        with seeded(self.settings.seed), self._warnings_as_notes():
+        with (
+            seeded(self.settings.seed),
+            self._warnings_as_notes(),
+            joined(self.settings.parallel, self.device) as processes,
+        ):
             if self.model is None:
                 self.model = self._new_model(dataset)
             elif self.settings.strand == "both":
@@ -158,7 +212,10 @@ class EnhancedTrainingPipeline:
                 self.model.readout_penalty = READOUT_PENALTY / len(dataset)
             if self.task == "regression" and isinstance(dataset, GenomicDataset):
                 self._scale_targets(dataset)
-            return self._run(train_loader, val_loader, checkpoint)
+            with trained_parts(self.model, self.settings) as note:
+                if note is not None:
+                    self._note_at_first(note)
+                return self._run(train_loader, val_loader, checkpoint, checkpoints, processes)
 
     def evaluate(self, loader: DataLoader[Any]) -> Evaluation:
         """Score the model on a loader.
@@ -175,7 +232,12 @@ class EnhancedTrainingPipeline:
 
     def _validate(self, loader: DataLoader[Any]) -> Evaluation:
         assert self.model is not None
-        return evaluate(self.model, loader, self.task, keep_tokens=False)
+        if self.task != "language_modeling":
+            return evaluate(self.model, loader, self.task, keep_tokens=False)
+        # The same letters are hidden every time, or epochs could not be compared.
+        alone = Processes("auto", self.device, alone=True)
+        batches = LoaderBatches(loader, seed=self.settings.seed, processes=alone)
+        return evaluate(self.model, batches.rest(), self.task, keep_tokens=False)
 
     def _read_both_strands(self, config: Any) -> None:
         """Let a model that was handed in predict as it is trained."""
@@ -185,17 +247,28 @@ class EnhancedTrainingPipeline:
         asked.reverse_complement = "average"
         asked.validate()
         config.reverse_complement = "average"
-        self._note("strand=both: reverse_complement='average' was set for the model")
+        self._note_at_first("strand=both: reverse_complement='average' was set for the model")
 
     def _new_model(
         self, dataset: GenomicDataset | LabelledWindows | CroppedSequences
     ) -> PreTrainedModel:
         config = copy.deepcopy(self.config)
+        if self.start is not None:
+            self.start.check_tokenizer(
+                DNATokenizer(kmer_size=1)
+                if isinstance(dataset, LabelledWindows)
+                else dataset.tokenizer
+            )
         if isinstance(dataset, CroppedSequences) or self.task == "language_modeling":
-            return (HyenaGLTForCausalLM if config.causal else HyenaGLTForMaskedLM)(config)
-        if config.causal:
+            face = HyenaGLTForCausalLM if config.causal else HyenaGLTForMaskedLM
+            return self._started(face(config))
+        if config.causal and self.start is None:
             config.causal = False
-            self._note("this task looks both ways: causal=False was set for the model")
+            self._note_at_first("this task looks both ways: causal=False was set for the model")
+        elif config.causal:
+            self._note_at_first(
+                "the checkpoint is causal, and so is the model: it reads from left to right"
+            )
         config.num_labels = dataset.num_labels
         if dataset.label_names:
             config.id2label = dict(enumerate(dataset.label_names))
@@ -205,7 +278,13 @@ class EnhancedTrainingPipeline:
         if self.settings.strand == "both":
             config.reverse_complement = "average"
         config.validate()
-        return _FACES[self.task](config)
+        return self._started(_FACES[self.task](config))
+
+    def _started(self, model: PreTrainedModel) -> PreTrainedModel:
+        """Give a new model the weights of the checkpoint, if there is one."""
+        if self.start is not None:
+            self._note_at_first(self.start.load_into(model))
+        return model
 
     def _scale_targets(self, dataset: GenomicDataset) -> None:
         """Let the head start at the mean and the spread of the training values."""
@@ -220,113 +299,81 @@ class EnhancedTrainingPipeline:
         train_loader: DataLoader[Any],
         val_loader: DataLoader[Any] | None,
         checkpoint: Path | None,
+        checkpoints: Path | None,
+        processes: Processes,
     ) -> TrainingResult:
         assert self.model is not None
-        settings, log = self.settings, self.log
+        settings = self.settings
         if self.arithmetic.note is not None:
-            self._note(self.arithmetic.note)
+            self._note_at_first(self.arithmetic.note)
         self.arithmetic.prepare(self.model)
-        optimizer = make_optimizer(self.model, settings)
-        average = (
-            WeightAverage(self.model, settings.weight_average) if settings.weight_average else None
+        per_epoch = len(train_loader)
+        epochs = settings.epochs(per_epoch)
+        schedule = Schedule(
+            epochs * per_epoch, per_epoch, settings.checkpoint_every or per_epoch, settings.patience
         )
-        epochs = settings.epochs(len(train_loader))
-        total = epochs * len(train_loader)
-        best: tuple[float, float] | None = None
-        best_epoch, best_validation, best_state = 0, None, state_of(self.model)
-        start, step = len(log.events) and log.events[-1]["seconds"], 0
-        with TrainingProgress(total, enabled=self.progress) as bar:
-            for epoch in range(1, epochs + 1):
-                _set_epoch(train_loader, epoch - 1)
-                self.model.train()
-                for batch in train_loader:
-                    self._step(batch, step, total, (step + 1) / len(train_loader), optimizer, bar)
-                    if average is not None:
-                        average.update()
-                    step += 1
-                with (
-                    average or nullcontext(),
-                    calibrated(self.model, islice(train_loader, _CALIBRATION_BATCHES)),
-                ):
-                    validation = None if val_loader is None else self._validate(val_loader)
-                    score = self._score(validation)
-                    better = best is None or score >= best
-                    if better:
-                        best, best_epoch, best_validation = score, epoch, validation
-                        best_state = state_of(self.model)
-                        if checkpoint is not None:
-                            self.model.save_pretrained(checkpoint)
-                self._report(epoch, step, validation, better, bar)
-                if settings.patience and epoch - best_epoch >= settings.patience:
-                    self._note(
-                        f"stopped early: no better epoch than {best_epoch} in {settings.patience}"
-                    )
-                    break
-        self.model.load_state_dict(best_state)
-        self.model.eval()
-        log.write("note", message=f"best epoch: {best_epoch}")
-        seconds = log.events[-1]["seconds"] - start
-        return TrainingResult(best_epoch, best_validation, seconds, step)
-
-    def _step(
-        self,
-        batch: dict[str, Tensor],
-        step: int,
-        total: int,
-        epoch: float,
-        optimizer: torch.optim.Optimizer,
-        bar: TrainingProgress,
-    ) -> None:
-        assert self.model is not None
-        inputs = on_device(batch, self.device)
-        if self.settings.strand == "both":
-            inputs |= self._random_strands(inputs)
-        figures = training_step(
-            self.model, inputs, optimizer, self.arithmetic, step=step, total=total,
-            settings=self.settings,
+        parts = [train_loader.dataset] + ([] if val_loader is None else [val_loader.dataset])
+        engine = Engine(
+            self.model, settings, schedule,
+            LoaderBatches(train_loader, seed=settings.seed, processes=processes,
+                          turn=self._turn()),
+            lambda step: self._score(step, step // per_epoch, val_loader),
+            arithmetic=self.arithmetic, log=self.log, processes=processes,
+            checkpoints=checkpoints, data=" and ".join(map(fingerprint, parts)),
+            save_best=checkpoint, callbacks=self.callbacks, progress=self.progress,
         )  # fmt: skip
-        self.log.write("step", step=step + 1, epoch=epoch, **figures._asdict())
-        bar.step(figures.loss, figures.compression_ratio)
+        ending = engine.run()
+        best = ending.best
+        if ending.steps < schedule.steps:
+            self._note(
+                f"stopped early: no better epoch than {best.step // per_epoch} in "
+                f"{settings.patience}"
+            )
+        self.log.write("note", message=f"best epoch: {best.step // per_epoch}")
+        validation = None
+        if val_loader is not None and processes.is_first:
+            validation = self._validate(val_loader)
+        return TrainingResult(best.step // per_epoch, validation, ending.seconds, ending.steps)
 
-    def _random_strands(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Turn sequences at random, and with them all that belongs to single tokens."""
-        assert self.model is not None
-        ids = inputs["input_ids"]
-        flip = torch.rand(len(ids), device=ids.device) < 0.5
+    def _turn(self) -> Turn | None:
+        """What reads sequences from the other strand, if that is to be."""
+        if self.settings.strand != "both":
+            return None
         if self.task != "token_classification":
-            return turned(inputs, flip)
+            return turned
+        assert self.model is not None
         names: Any = self.model.config.id2label
-        return turned(inputs, flip, [names[number] for number in range(len(names))])
+        return partial(turned, class_names=[names[number] for number in range(len(names))])
 
-    def _score(self, validation: Evaluation | None) -> tuple[float, float]:
-        """Larger is better: the task's headline metric, ties broken by the loss."""
-        if validation is None:
-            return 0.0, 0.0
-        value = validation.metrics.get(HEADLINE.get(self.task, ""), 0.0)
-        return (value if math.isfinite(value) else -1.0), -validation.loss
-
-    def _report(
-        self, epoch: int, step: int, validation: Evaluation | None, better: bool,
-        bar: TrainingProgress,
-    ) -> None:  # fmt: skip
-        recent = [e["loss"] for e in self.log.events if e["event"] == "step"][
-            -max(1, step // epoch) :
-        ]
+    def _score(self, step: int, epoch: int, loader: DataLoader[Any] | None) -> Outcome:
+        """The task's headline metric, ties broken by the loss."""
+        steps = [event["loss"] for event in self.log.events if event["event"] == "step"]
+        recent = steps[-max(1, step // epoch) :]
         text = f"epoch {epoch:>3}  train loss {sum(recent) / len(recent):.4f}"
-        if validation is not None:
-            self.log.write(
-                "evaluation", split="validation", epoch=float(epoch), step=step,
-                loss=validation.loss, metrics=validation.metrics,
-            )  # fmt: skip
-            shown = list(validation.metrics.items())[:4]
-            figures = "  ".join(f"{name} {value:.4f}" for name, value in shown)
-            text += f"  validation loss {validation.loss:.4f}  {figures}"
-        bar.line(text + ("  *" if better and validation is not None else ""))
+        if loader is None:
+            return Outcome((0.0, 0.0), math.nan, {}, text)
+        found = self._validate(loader)
+        self.log.write(
+            "evaluation", split="validation", epoch=float(epoch), step=step, loss=found.loss,
+            metrics=found.metrics,
+        )  # fmt: skip
+        shown = list(found.metrics.items())[:4]
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in shown)
+        value = found.metrics.get(HEADLINE.get(self.task, ""), 0.0)
+        score = value if math.isfinite(value) else -1.0
+        text += f"  validation loss {found.loss:.4f}  {figures}"
+        return Outcome(
+            (score, -found.loss), found.loss, found.metrics, text, HEADLINE.get(self.task)
+        )
+
+    def _note_at_first(self, message: str) -> None:
+        """Note what a training that goes on has noted before."""
+        if not self._resumed:
+            self._note(message)
 
     def _note(self, message: str) -> None:
         self.log.write("note", message=message)
-        if self.progress:
-            TrainingProgress(0, enabled=True).line(message)
+        TrainingProgress(0, enabled=self.progress and is_first_rank()).line(message)
 
     @contextmanager
     def _warnings_as_notes(self) -> Iterator[None]:
@@ -336,11 +383,3 @@ class EnhancedTrainingPipeline:
             yield
         for text in dict.fromkeys(str(entry.message) for entry in caught):
             self._note(f"warning: {text}")
-
-
-def _set_epoch(loader: DataLoader[Any], epoch: int) -> None:
-    """Tell data and samplers the epoch, which with the seed decides what is drawn."""
-    for drawing in (loader.dataset, loader.sampler, loader.batch_sampler):
-        set_epoch = getattr(drawing, "set_epoch", None)
-        if set_epoch is not None:
-            set_epoch(epoch)

@@ -16,6 +16,7 @@ Source: Micikevicius et al. 2018, arXiv:1710.03740 (fp16, loss scaling); 2022, a
 (fp8).
 """
 
+import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
@@ -55,8 +56,11 @@ class Choice(NamedTuple):
 
 
 def default_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU if there is one, else the CPU; of several processes each has a GPU of its own."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    number = os.environ.get("LOCAL_RANK")
+    return torch.device("cuda") if number is None else torch.device("cuda", int(number))
 
 
 def has_fast_bf16(device: torch.device) -> bool:

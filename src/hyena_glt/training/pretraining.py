@@ -1,14 +1,13 @@
 """Language-model pretraining on a genome: windows in, bits per base out.
 
-Reading order: ``data.genome`` divides the genome, ``data.windows`` cuts windows, **this file** runs
-the steps of ``step``, ``checkpoints`` lets a run that died go on.  What step n sees is a function
-of the settings and of n alone.
+Reading order: ``data.genome`` divides the genome, ``data.windows`` cuts windows, ``engine`` runs
+the steps, **this file** says what they see and how the model is scored.  What step n sees is a
+function of the settings and of n alone.
 """
 
-import time
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,29 +25,18 @@ from hyena_glt.data.curriculum import GrowingWindows
 from hyena_glt.data.genome import Genome, Region, split_regions
 from hyena_glt.data.windows import GenomeWindows, scored_windows
 from hyena_glt.errors import ConfigError
+from hyena_glt.evaluation.evaluator import evaluate
 from hyena_glt.model.faces import HyenaGLTForCausalLM, HyenaGLTForMaskedLM
 from hyena_glt.tasks.losses import IGNORED
-from hyena_glt.training.checkpoints import (
-    Best,
-    Checkpoint,
-    load_checkpoint,
-    newest,
-    save_checkpoint,
-)
-from hyena_glt.training.evaluator import evaluate
-from hyena_glt.training.optimization import WeightAverage, make_optimizer
+from hyena_glt.training.callbacks import Callback
+from hyena_glt.training.checkpoints import newest
+from hyena_glt.training.distributed import Processes, joined
+from hyena_glt.training.engine import Engine, Outcome, Schedule
+from hyena_glt.training.fingerprints import genome_fingerprint
 from hyena_glt.training.precision import Arithmetic, default_device
-from hyena_glt.training.progress import TrainingProgress
 from hyena_glt.training.run_log import RunLog
 from hyena_glt.training.settings import PretrainingSettings
-from hyena_glt.training.step import (
-    Batch,
-    calibrated,
-    on_device,
-    seeded,
-    state_of,
-    training_step,
-)
+from hyena_glt.training.step import Batch, seeded
 
 # Enough to tell which of two evaluations is better, and seconds of work.
 _VALIDATION_BASES = 50_000
@@ -108,6 +96,7 @@ class Pretraining:
         regions: What to train on and what to hold out.
         settings: How to train.
         progress: Show a progress bar and a line per evaluation.
+        callbacks: Hear of every step and evaluation.
 
     Raises:
         ConfigError: If a window is longer than ``max_position_embeddings``, or the configuration
@@ -123,6 +112,7 @@ class Pretraining:
         settings: PretrainingSettings,
         *,
         progress: bool = True,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         longest = config.max_position_embeddings
         if settings.window > longest:
@@ -136,6 +126,7 @@ class Pretraining:
         self.settings = settings
         self.log = RunLog()
         self.progress = progress
+        self.callbacks = callbacks
         self.device = default_device()
         self.arithmetic = Arithmetic(settings, self.device)
         self.windows = GenomeWindows(
@@ -158,6 +149,8 @@ class Pretraining:
     ) -> PretrainingResult:
         """Train to the end, leave the best weights in ``self.model`` and test them.
 
+        Started by ``torchrun``, all processes call this with the same genome.
+
         Args:
             log: Where events are written; None keeps them in memory.
             checkpoints: Folder of the checkpoints; if it holds one, the training goes on from
@@ -165,29 +158,31 @@ class Pretraining:
 
         Raises:
             TrainingError: If the loss stops being a number; names the step.
+            TrainingStopped: If SIGTERM ended the training and left a checkpoint.
             OutputError: If a checkpoint cannot be written.
+            DataError: If the checkpoint was made with another genome.
         """
-        settings, model = self.settings, self.model
+        settings = self.settings
         self.log = log or self.log
-        self.arithmetic.prepare(model)
-        with seeded(settings.seed):
-            optimizer = make_optimizer(model, settings)
-            average = (
-                WeightAverage(model, settings.weight_average) if settings.weight_average else None
-            )
-            at = Checkpoint(0, 0.0, Best(0, float("inf"), state_of(model)))
-            found = None if checkpoints is None else newest(checkpoints)
-            if found is not None:
-                at = load_checkpoint(found, model, optimizer, average)
-            self.log.go_back(at.step, at.seconds)
-            if at.step == 0 and self.arithmetic.note is not None:
-                self.log.write("note", message=self.arithmetic.note)
-            at = self._train(at, optimizer, average, checkpoints)
-        model.load_state_dict(at.best.state)
-        model.eval()
-        bits = self.bits_per_base(self.regions.test)
-        self._log_bits("test", at.best.step, bits)
-        return PretrainingResult(bits, at.best.bits, at.best.step, at.seconds)
+        self.arithmetic.prepare(self.model)
+        resumed = checkpoints is not None and newest(checkpoints) is not None
+        if self.arithmetic.note is not None and not resumed:
+            self.log.write("note", message=self.arithmetic.note)
+        schedule = Schedule(settings.steps, settings.evaluate_every, settings.checkpoint_every)
+        with joined(settings.parallel, self.device) as processes:
+            engine = Engine(
+                self.model, settings, schedule, _Source(self, processes), self._score,
+                arithmetic=self.arithmetic, log=self.log, processes=processes,
+                checkpoints=checkpoints, data=genome_fingerprint(self.genome),
+                callbacks=self.callbacks, progress=self.progress,
+            )  # fmt: skip
+            ending = engine.run()
+            bits = 0.0
+            if processes.is_first:
+                bits = self.bits_per_base(self.regions.test)
+                self._log_bits("test", ending.best.step, bits)
+            bits = processes.from_first(bits)
+        return PretrainingResult(bits, -ending.best.score[0], ending.best.step, ending.seconds)
 
     def batch(self, step: int) -> Batch:
         """What a step sees.
@@ -202,6 +197,11 @@ class Pretraining:
         """
         items = self._whole_windows(step) if self.growing is None else self.growing.batch(step)
         return self._batch_of(items, step)
+
+    def calibration(self) -> Iterator[Batch]:
+        """Batches of whole windows, whatever the curriculum shows at first."""
+        for number in range(_CALIBRATION_BATCHES):
+            yield self._batch_of(self._whole_windows(number), number)
 
     def _whole_windows(self, step: int) -> list[dict[str, Any]]:
         size = self.settings.batch_size
@@ -228,64 +228,27 @@ class Pretraining:
         scored = evaluate(self.model, self._scored_batches(regions), "language_modeling")
         return scored.metrics["bits_per_token"]
 
-    def _train(
-        self,
-        at: Checkpoint,
-        optimizer: torch.optim.Optimizer,
-        average: WeightAverage | None,
-        checkpoints: Path | None,
-    ) -> Checkpoint:
-        settings = self.settings
-        step, best = at.step, at.best
-        start = time.perf_counter() - at.seconds
-        self.model.train()
-        with TrainingProgress(settings.steps, enabled=self.progress) as bar:
-            bar.bar.advance(bar.task, step)
-            while step < settings.steps:
-                figures = training_step(
-                    self.model, on_device(self.batch(step), self.device), optimizer,
-                    self.arithmetic, step=step, total=settings.steps, settings=settings,
-                )  # fmt: skip
-                if average is not None:
-                    average.update()
-                step += 1
-                self.log.write("step", step=step, epoch=self._passes(step), **figures._asdict())
-                bar.step(figures.loss, figures.compression_ratio)
-                last = step == settings.steps
-                if last or step % settings.evaluate_every == 0:
-                    with average or nullcontext(), self._calibrated():
-                        best = self._better(best, step, bar)
-                at = Checkpoint(step, time.perf_counter() - start, best)
-                due = last or step % settings.checkpoint_every == 0
-                if due and checkpoints is not None:
-                    save_checkpoint(checkpoints, at, self.model, optimizer, average)
-        return at
-
-    def _calibrated(self) -> Any:
-        # Whole windows, whatever the curriculum shows at first.
-        numbers = range(_CALIBRATION_BATCHES)
-        batches = (self._batch_of(self._whole_windows(number), number) for number in numbers)
-        return calibrated(self.model, batches)
-
-    def _better(self, best: Best, step: int, bar: TrainingProgress) -> Best:
-        """Evaluate the weights of the moment, and return the better ones."""
+    def _score(self, step: int) -> Outcome:
         bits = self.bits_per_base(self.regions.validation)
         self._log_bits("validation", step, bits)
-        better = bits <= best.bits
-        bar.line(
-            f"step {step:>6}  {self._passes(step):.2f} genomes seen  "
-            f"validation {bits:.4f} bits per base{'  *' if better else ''}"
+        text = (
+            f"step {step:>6}  {self.passes(step):.2f} genomes seen  "
+            f"validation {bits:.4f} bits per base"
         )
-        return Best(step, bits, state_of(self.model)) if better else best
+        return Outcome((-bits,), bits * math.log(2), {"bits_per_base": bits}, text, "bits_per_base")
 
     def _log_bits(self, split: str, step: int, bits: float) -> None:
         self.log.write(
-            "evaluation", split=split, epoch=self._passes(step), step=step,
-            loss=bits * float(np.log(2)), metrics={"bits_per_base": bits},
+            "evaluation", split=split, epoch=self.passes(step), step=step,
+            loss=bits * math.log(2), metrics={"bits_per_base": bits},
         )  # fmt: skip
 
-    def _passes(self, step: int) -> float:
-        """How often as many bases as there are to train on have been seen."""
+    def passes(self, step: int) -> float:
+        """How often as many bases as there are to train on have been seen.
+
+        Args:
+            step: Steps taken so far.
+        """
         bases = sum(region.bases for region in self.windows.regions)
         return step * self.settings.batch_size * self.settings.window / bases
 
@@ -309,3 +272,33 @@ class Pretraining:
         hidden = MaskedLanguageModelCollator(self.config.genomic_vocab_size, seed=int(seed))(items)
         hidden["labels"] = hidden["labels"].masked_fill(batch["labels"] == IGNORED, IGNORED)
         return hidden
+
+
+class _Source:
+    """What each step of a pretraining sees, as far as it is this process's."""
+
+    def __init__(self, pretraining: Pretraining, processes: Processes) -> None:
+        self.pretraining = pretraining
+        self.processes = processes
+
+    def batches(self, step: int) -> Iterator[Batch]:
+        """The batches of the steps from a given one on; without end."""
+        rank, every = self.processes.rank, self.processes.count
+        for number in count(step):
+            batch = self.pretraining.batch(number)
+            share = {name: value[rank::every] for name, value in batch.items()}
+            if len(share["input_ids"]) == 0:  # fewer windows than processes
+                share = {name: value[:1] for name, value in batch.items() if name != "labels"}
+            yield share
+
+    def calibration(self, step: int) -> Iterator[Batch]:
+        """The same at every step."""
+        return self.pretraining.calibration()
+
+    def names(self, step: int) -> list[str]:
+        """The windows have no names."""
+        return [f"window {row + 1}" for row in range(len(self.pretraining.batch(step)["labels"]))]
+
+    def epoch(self, step: int) -> float:
+        """Passes over the genome."""
+        return self.pretraining.passes(step)

@@ -1,5 +1,6 @@
-"""What a person sees while training runs: a bar with loss and time left, a line per epoch."""
+"""What a person sees while training runs: a bar with figures and time left, a line per epoch."""
 
+import math
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from hyena_glt.training.throughput import Throughput
 
 
 class TrainingProgress:
@@ -36,10 +39,13 @@ class TrainingProgress:
             disable=not (enabled and self.console.is_terminal),
         )
         self.task = self.bar.add_task("training", total=total, figures="")
+        self._throughput = Throughput()
+        self._metric = ""
 
     def __enter__(self) -> Self:
         """Start the bar."""
         self.bar.start()
+        self._throughput.go_on()
         return self
 
     def __exit__(
@@ -51,15 +57,30 @@ class TrainingProgress:
         """Remove the bar."""
         self.bar.stop()
 
-    def step(self, loss: float, compression: float) -> None:
+    def step(self, loss: float, compression: float, tokens: int = 0) -> None:
         """Show one more step.
 
         Args:
             loss: Its loss.
             compression: Its nucleotides per patch.
+            tokens: In its batch, without padding; 0 shows no speed.
         """
-        figures = f"loss {loss:.3f}  {compression:.1f} nt/patch"
-        self.bar.update(self.task, advance=1, figures=figures)
+        parts = [f"loss {loss:.3f}", self._metric]
+        speed = self._throughput.step(tokens)
+        if math.isfinite(speed):
+            parts.append(f"{speed:,.0f} tokens/s")
+        parts.append(f"{compression:.1f} nt/patch")
+        self.bar.update(self.task, advance=1, figures="  ".join(filter(None, parts)))
+
+    def metric(self, name: str, value: float) -> None:
+        """Show a figure of the last evaluation beside those of the steps from here on.
+
+        Args:
+            name: What it is.
+            value: On the validation data.
+        """
+        self._metric = f"{name} {value:.3f}"
+        self._throughput.go_on()  # the evaluation was no training
 
     def line(self, text: str) -> None:
         """Print a line above the bar.

@@ -38,6 +38,10 @@ class RunLog:
         trace: TracebackType | None,
     ) -> None:
         """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; events stay in memory."""
         if self._file is not None:
             self._file.close()
 
@@ -55,16 +59,21 @@ class RunLog:
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
 
-    def go_back(self, step: int, seconds: float) -> None:
+    def go_back(self, step: int, seconds: float | None = None) -> None:
         """Drop all that happened after a step, and read the clock as it stood then.
 
         For a training that goes on from a checkpoint: it will write these events again.
 
         Args:
             step: Last step, from 1, whose events are kept; 0 keeps those without a step.
-            seconds: Time that had passed.
+            seconds: Time that had passed; None takes that of the last event that is kept.
         """
+        self._keep_until(step)
+        if seconds is None:
+            seconds = max((event.get("seconds", 0.0) for event in self.events), default=0.0)
         self.start = time.perf_counter() - seconds
+
+    def _keep_until(self, step: int) -> None:
         if self._path is None or self._file is None:
             self.events = [event for event in self.events if event.get("step", 0) <= step]
             return

@@ -37,7 +37,14 @@ class OptimizerSettings(_Section):
         precision_fallback: Where the hardware lacks ``precision``, take what ``auto`` would.
         loss_scale: Scale of the loss in ``fp16``; ``dynamic`` finds the largest that does not
             overflow.  A number is only ever lowered.  The other modes need none and ignore it.
+        gradient_accumulation: Parts that each batch is computed in, one after another, to save
+            memory; what is learned is what the whole batch would teach.
+        compile: Compile the blocks with ``torch.compile``; the first steps take minutes.
+        parallel: How the processes of ``torchrun`` divide the work.  ``ddp``: each holds the whole
+            model.  ``fsdp``: each holds a part of every weight.  ``auto`` is ``ddp``.
+        keep_checkpoints: How many checkpoints are kept, the newest ones.
         seed: Of weights, order and augmentation.
+        tensorboard: Write curves and pictures for TensorBoard.
     """
 
     section: ClassVar[str]
@@ -51,7 +58,12 @@ class OptimizerSettings(_Section):
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = "auto"
     precision_fallback: bool = False
     loss_scale: Literal["dynamic"] | Annotated[float, Field(gt=0)] = "dynamic"
+    gradient_accumulation: int = Field(default=1, ge=1)
+    compile: bool = False
+    parallel: Literal["auto", "ddp", "fsdp"] = "auto"
+    keep_checkpoints: int = Field(default=2, ge=1)
     seed: int = Field(default=0, ge=0)
+    tensorboard: bool = True
 
 
 class TrainingSettings(OptimizerSettings):
@@ -62,6 +74,7 @@ class TrainingSettings(OptimizerSettings):
             least 5 and at most 30.
         batch_size: Sequences per step.
         patience: Epochs without a better validation score before training stops; 0: never.
+        checkpoint_every: Steps between checkpoints; None: one at the end of each epoch.
         strand: ``both``: sequences are reverse-complemented at random, and predictions averaged
             over both strands.  ``forward``: sequences are used as they are.  ``auto``: decided on
             the validation data by ``hyena-glt train``; ``forward`` in a pipeline of your own.
@@ -72,6 +85,10 @@ class TrainingSettings(OptimizerSettings):
             to the number of its sequences to this power: 1 as the data are, 0 all alike.
         task_weighting: Weights of the losses of several tasks: ``fixed``, as the tasks say, or
             ``uncertainty``, learned.
+        freeze: ``backbone``: of a model that starts from a checkpoint only the head is trained.
+        lora_rank: Above 0: the weights of the checkpoint stay, and additions of this rank to the
+            blocks' linear layers are trained beside the head (LoRA).
+        lora_alpha: The additions are scaled by this over ``lora_rank``.
     """
 
     section: ClassVar[str] = "training"
@@ -79,11 +96,15 @@ class TrainingSettings(OptimizerSettings):
     num_epochs: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=32, ge=1)
     patience: int = Field(default=0, ge=0)
+    checkpoint_every: int | None = Field(default=None, ge=1)
     strand: Literal["both", "forward", "auto"] = "auto"
     curriculum: Literal["none", "length", "difficulty"] = "none"
     curriculum_fraction: float = Field(default=0.5, gt=0, le=1)
     task_alpha: float = Field(default=0.5, ge=0, le=1)
     task_weighting: Literal["fixed", "uncertainty"] = "fixed"
+    freeze: Literal["none", "backbone"] = "none"
+    lora_rank: int = Field(default=0, ge=0)
+    lora_alpha: int = Field(default=16, ge=1)
 
     def epochs(self, steps_per_epoch: int) -> int:
         """Passes over the training data, chosen if the setting is None.
@@ -233,8 +254,10 @@ class RunSettings(ModelSettings):
         data: What to train on.
         tasks: What to train on where there are several tasks, by name, in place of ``data``.
         training: How to train.
+        pretrained: Folder of a model to start from, in place of new weights; it decides the size.
     """
 
+    pretrained: str | None = None
     data: DataSettings = Field(default_factory=DataSettings)
     tasks: dict[str, TaskSettings] = Field(default_factory=dict)
     training: TrainingSettings = Field(default_factory=TrainingSettings)

@@ -9,7 +9,6 @@ from hypothesis.extra import numpy as npst
 
 from hyena_glt.errors import DataError
 from hyena_glt.evaluation.metrics import (
-    bootstrap_interval,
     compute_metrics,
     language_modeling_metrics,
 )
@@ -207,33 +206,3 @@ def test_a_uniform_guess_is_two_bits_per_base_for_any_tokenizer():
 def test_no_tokens_have_no_perplexity(values):
     with pytest.raises(DataError):
         language_modeling_metrics(*values)
-
-
-def test_bootstrap_covers_the_truth_about_as_often_as_it_says():
-    rng = np.random.default_rng(1)
-    hits = 0
-    for trial in range(30):
-        labels = rng.integers(2, size=150)
-        right = rng.random(150) < 0.8
-        scores = np.where(right, labels, 1 - labels) * 0.8 + 0.1
-        interval = bootstrap_interval("single_label", labels, scores, resamples=40, confidence=0.8)
-        hits += interval["accuracy"].low <= 0.8 <= interval["accuracy"].high
-        if trial == 0:
-            again = bootstrap_interval("single_label", labels, scores, resamples=40, confidence=0.8)
-            assert again == interval
-    assert 17 <= hits <= 29  # 80 % of 30 is 24, standard deviation 2.2
-
-
-def test_bootstrap_passes_over_draws_without_a_value():
-    labels = np.array([[-100, -100], [0, 1], [1, 0]])
-    scores = np.full((3, 2, 2), 0.5)
-    interval = bootstrap_interval("token", labels, scores, resamples=50)["accuracy"]
-    assert interval.low == interval.high == 0.5
-    alone = bootstrap_interval("single_label", [1, 1], [0.9, 0.9], resamples=5)
-    assert math.isnan(alone["auroc"].low)
-
-
-@pytest.mark.parametrize("options", [{"resamples": 0}, {"confidence": 0}, {"confidence": 1}])
-def test_bootstrap_options_are_checked(options):
-    with pytest.raises(ValueError, match=next(iter(options))):
-        bootstrap_interval("single_label", [0, 1], [0.1, 0.9], **options)

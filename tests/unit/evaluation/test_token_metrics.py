@@ -89,3 +89,29 @@ def test_faults_are_named():
         counts.add(np.array([2]), np.array([[0.5, 0.5]]))
     with pytest.raises(DataError, match="finite"):
         counts.add(np.array([1]), np.array([[0.5, np.nan]]))
+
+
+def test_intervals_are_those_of_parts_drawn_together():
+    rng = np.random.default_rng(0)
+    counts = TokenCounts(2)
+    right_of_part = rng.random(60) < 0.7
+    for right in right_of_part:  # 200 bases that are understood or are not
+        labels = rng.integers(2, size=200)
+        chance = np.where(right == (labels == 1), 0.8, 0.2)
+        counts.add(labels, np.stack([1 - chance, chance], axis=1))
+    overall, classes = counts.intervals()
+    share, width = right_of_part.mean(), 1.96 * right_of_part.std() / np.sqrt(60)
+    assert overall["accuracy"].low == pytest.approx(share - width, abs=width / 4)
+    assert overall["accuracy"].high == pytest.approx(share + width, abs=width / 4)
+    for figures, ranges in zip(counts.classes(["a", "b"]), classes, strict=True):
+        for name, interval in ranges.items():
+            assert interval.low < getattr(figures, name) < interval.high
+    assert overall["mcc"].low < counts.metrics()["mcc"] < overall["mcc"].high
+    assert counts.intervals() == counts.intervals(seed=0) != counts.intervals(seed=1)
+
+
+def test_few_parts_say_nothing_of_the_spread():
+    labels, chances = made_up(0, 300, 3)
+    overall, classes = counted(labels, chances, parts=7).intervals()
+    assert np.isnan(overall["accuracy"]).all()
+    assert np.isnan(classes[2]["recall"]).all()

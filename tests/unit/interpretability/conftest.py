@@ -135,6 +135,85 @@ def finished_run(folder, task="single_label", labels=("other", "promoter")):
     return folder
 
 
+def pretraining_run(folder, objective="clm"):
+    """Write the files of a finished pretraining into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"fasta": ["ecoli.fna.gz"], "objective": objective, "steps": 300}
+    config = {"command": "hyena-glt pretrain", "preset": "small", "pretraining": settings}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    markov = "interpolated Markov, order 12"
+    events = [{"event": "baseline", "name": markov, "test": {"bits_per_base": 1.9497}}]
+    for event in log_events():
+        if event["event"] == "evaluation":
+            bits = 1.92 + 0.08 * math.exp(-event["step"] / 90)
+            event |= {"loss": bits * math.log(2), "metrics": {"bits_per_base": bits}}
+        else:
+            event["tokens"] = 16384
+        events.append(event)
+    (folder / "log.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    metrics = {
+        "objective": objective,
+        "test": {"bits_per_base": 1.9254},
+        "baseline": {"name": markov, "bits_per_base": 1.9497},
+        "validation": {"bits_per_base": 1.9231},
+        "regions": {"train": ["c:0-900"], "validation": ["c:900-950"], "test": ["c:950-1000"]},
+        "train_seconds": 754.2,
+        "parameters": 12_150_016,
+        "best_step": 250,
+    }
+    if objective == "clm":
+        metrics["generated"] = {
+            "bases": 24000, "stretches": 64, "gc": 0.514, "genome_gc": 0.508,
+            "periodicity": 3.42, "periodicity_shuffled": 1.01, "periodicity_shuffled_sd": 0.21,
+            "genome_periodicity": 4.05,
+        }  # fmt: skip
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
+def multi_task_run(folder):
+    """Write the files of a finished training on two tasks into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = {name: {"train": f"{name}.csv"} for name in ("tf_0", "tf_1")}
+    config = {"command": "hyena-glt train", "tasks": tasks, "training": {"num_epochs": 3}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    events = []
+    for event in log_events():
+        if event["event"] == "evaluation":
+            events += [event | {"task": name, "loss": event["loss"] + 0.05 * shift}
+                       for shift, name in enumerate(tasks)]  # fmt: skip
+            shares = {"tf_0": 1.1, "tf_1": 0.9}
+            events.append({"event": "weights", "step": event["step"], "weights": shares})
+        else:
+            events.append(event | {"task": "tf_0" if event["step"] % 2 else "tf_1"})
+    (folder / "log.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    own = {
+        "task": "single_label",
+        "labels": ["0", "1"],
+        "test": {"mcc": 0.61, "accuracy": 0.8, "auroc": 0.89},
+        "baseline": {"name": "k-mer logistic regression", "test": {"mcc": 0.55}},
+    }
+    metrics = {
+        "task": "multi_task",
+        "tasks": {"tf_0": own, "tf_1": own | {"test": {"mcc": 0.71}}},
+        "mean_headline": 0.885, "train_seconds": 12.5, "parameters": 100_000, "best_epoch": 3,
+    }  # fmt: skip
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
+@pytest.fixture
+def pretraining_folder(tmp_path):
+    """Give a function that writes a finished pretraining and returns its folder."""
+    return lambda *args: pretraining_run(tmp_path / "genome", *args)
+
+
+@pytest.fixture
+def multi_task_folder(tmp_path):
+    """Give a function that writes a finished training on two tasks and returns its folder."""
+    return lambda: multi_task_run(tmp_path / "factors")
+
+
 @pytest.fixture
 def run_folder(tmp_path):
     """Give a function that writes a finished run of a task and returns its folder."""

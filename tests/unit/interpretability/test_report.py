@@ -252,3 +252,20 @@ def test_the_package_loads_its_names_late():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stdout == "late\n", run.stderr
+
+
+def test_several_tasks_have_a_row_for_each_figure(multi_task_folder):
+    folder = multi_task_folder()
+    text = page_of(folder).text
+    assert "One model, 2 tasks" in text
+    assert "tf_0MCC0.6100.550+0.060" in text
+    assert "tf_1MCC0.7100.550+0.160" in text
+    assert "Validation metrics of tf_1" in text
+    assert "What this report could not show" not in text
+
+
+def test_only_a_watched_page_reloads_itself(run_folder):
+    folder = run_folder()
+    watched = Page(write_report(folder, refresh=10).read_text())
+    assert ("http-equiv", "refresh") in watched.attributes
+    assert ("http-equiv", "refresh") not in page_of(folder).attributes

@@ -11,12 +11,8 @@ from hyena_glt.interpretability.report_testing import (
     assess_bases,
     split_labels,
 )
-from hyena_glt.interpretability.run_folder import (
-    ClassFigures,
-    Metrics,
-    Predictions,
-    read_run,
-)
+from hyena_glt.interpretability.run_folder import read_run
+from hyena_glt.interpretability.run_records import ClassFigures, Metrics, Predictions
 
 
 def binary(truth, positive):

@@ -10,7 +10,8 @@ from hyena_glt.interpretability.report_training import (
     smooth,
     training_figures,
 )
-from hyena_glt.interpretability.run_folder import Evaluation, Step, read_run
+from hyena_glt.interpretability.run_folder import read_run
+from hyena_glt.interpretability.run_records import Evaluation, Step, Weights
 
 
 def step(number, loss=0.5, **values):
@@ -106,3 +107,35 @@ def test_smoothing_steps_over_what_is_not_finite():
     first, second, third = smooth([1.0, math.nan, 1.0], 5)
     assert first == third == 1.0
     assert math.isnan(second)
+
+
+def test_speed_is_that_of_the_training_without_evaluations():
+    seconds = [1.0, 2.0, 30.0, 31.0]
+    steps = [step(n, tokens=100 * n, seconds=at) for n, at in enumerate(seconds, start=1)]
+    figures = training_figures(steps, [evaluation(2)])
+    (speed,) = [figure for figure in figures if figure.title == "Speed"]
+    (line,) = speed.legend
+    assert (list(line.x), list(line.y)) == ([2, 4], [200, 400])
+    assert not [f for f in training_figures([step(1), step(2)], []) if f.title == "Speed"]
+
+
+def test_each_of_several_tasks_has_curves_of_its_own():
+    events = [
+        Evaluation(event="evaluation", split="validation", task=task, step=n, loss=n / 10,
+                   metrics={"mcc": 0.1 * n})
+        for n in (1, 2) for task in ("tf_0", "tf_1")
+    ]  # fmt: skip
+    figures = training_figures([step(1), step(2)], events)
+    assert [figure.title for figure in figures if "Validation" in figure.title] == [
+        "Validation metrics of tf_0", "Validation metrics of tf_1",
+    ]  # fmt: skip
+    names = [series.name for series in figures[0].legend]
+    assert names[-2:] == ["validation, tf_0", "validation, tf_1"]
+
+
+def test_learned_weights_of_the_tasks_are_drawn():
+    events = [Weights(event="weights", step=n, weights={"a": 1.0, "b": 0.5 * n}) for n in (1, 2)]
+    (figure,) = [f for f in training_figures([step(2)], [], events) if "Weights" in f.title]
+    assert [(line.name, list(line.y)) for line in figure.legend] == [
+        ("a", [1.0, 1.0]), ("b", [0.5, 1.0]),
+    ]  # fmt: skip

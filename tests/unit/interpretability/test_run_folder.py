@@ -137,3 +137,20 @@ def test_rubbish_in_any_result_file_never_stops_the_reading(run_folder, blob):
     assert run.metrics is None
     assert run.examples is None or run.examples.examples == []
     assert len(run.problems) >= 2
+
+
+def test_a_run_on_several_tasks_keeps_the_figures_of_each(multi_task_folder):
+    run = read_run(multi_task_folder())
+    assert run.problems == []
+    assert run.metrics is None
+    assert len(run.evaluations) == 12
+    assert {event.task for event in run.evaluations} == {"tf_0", "tf_1"}
+    assert run.weights[-1].weights == {"tf_0": 1.1, "tf_1": 0.9}
+
+
+def test_figures_of_another_kind_of_run_are_a_problem(pretraining_folder):
+    folder = pretraining_folder()
+    (folder / "metrics.json").write_text('{"task": "single_label"}')
+    run = read_run(folder)
+    assert run.final is None
+    assert run.problems == ["metrics.json could not be used: objective: Field required."]

@@ -4,7 +4,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyena_glt.interpretability.run_folder import Example, PatchLengths
+from hyena_glt.interpretability.run_records import Example, PatchLengths
 from hyena_glt.interpretability.sequence_view import (
     MAX_BARS,
     MAX_BASES,

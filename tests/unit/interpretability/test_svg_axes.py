@@ -1,5 +1,6 @@
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
@@ -61,3 +62,11 @@ def test_titles_are_escaped():
     assert "<b>" not in svg
     assert "<i>" not in svg
     assert "&lt;b&gt;x&lt;/b&gt;" in svg
+
+
+def test_ticks_are_not_rounded_away():
+    for axis in (Axis("", 1.9, 3.0), Axis("", 0.0, 0.011), Axis("", 0.0, 12.0)):
+        unit = 10.0**axis.exponent
+        written = [float(axis.tick_label(tick)) * unit for tick in axis.ticks()]
+        assert written == pytest.approx(axis.ticks())
+    assert Axis("", 1.9, 3.0).tick_label(2.25) == "2.25"

@@ -1,11 +1,14 @@
+import resource
+
 import pytest
 import torch
 from torch import nn
 
-from hyena_glt.errors import OutputError
+from hyena_glt.errors import ConfigError, DataError, OutputError
 from hyena_glt.training.checkpoints import (
     Best,
     Checkpoint,
+    Moved,
     load_checkpoint,
     newest,
     save_checkpoint,
@@ -31,36 +34,70 @@ class Trained:
         self.optimizer.step()
         self.average.update()
 
-    def parts(self):
-        return self.model, self.optimizer, self.average
+    def moved(self):
+        return Moved(self.model, self.optimizer, self.average)
 
     def tensors(self):
-        return [*self.model.state_dict().values(), *self.average.average]
+        return [*self.model.state_dict().values(), *self.average.average.values()]
 
 
 def saved(folder, trained, step=7, best=None):
-    best = best or Best(5, 1.25, state_of(trained.model))
-    return save_checkpoint(folder, Checkpoint(step, 12.5, best), *trained.parts())
+    best = best or Best(5, (0.5, -1.25), 1.25, {"mcc": 0.5}, state_of(trained.model))
+    return save_checkpoint(folder, Checkpoint(step, 12.5, best, "9 sequences"), trained.moved())
+
+
+def loaded(path, trained):
+    return load_checkpoint(path, trained.moved(), data="9 sequences")
 
 
 def test_all_of_it_comes_back_and_goes_on_alike(tmp_path):
     first = Trained(4)
-    best = Best(2, 1.25, {name: value + 1 for name, value in first.model.state_dict().items()})
+    state = {name: value + 1 for name, value in first.model.state_dict().items()}
+    best = Best(2, (0.75, -1.25), 1.25, {"auroc": 0.75}, state)
     path = saved(tmp_path, first, best=best)
     second = Trained(1)
-    at = load_checkpoint(path, *second.parts())
-    assert (at.step, at.seconds, at.best.step, at.best.bits) == (7, 12.5, 2, 1.25)
+    at = loaded(path, second)
+    assert (at.step, at.seconds, at.data) == (7, 12.5, "9 sequences")
+    assert at.best._replace(state={}) == best._replace(state={})
     assert at.best.state.keys() == best.state.keys()
     assert all(torch.equal(at.best.state[name], value) for name, value in best.state.items())
     assert second.average.steps == 4
-    # The random state came back too, so both see the same data from here.
-    for _ in range(3):
-        second.step()
-    load_checkpoint(path, *first.parts())
-    for _ in range(3):
-        first.step()
+    for trained in (first, second):
+        torch.manual_seed(3)
+        for _ in range(3):
+            trained.step()
     for ours, theirs in zip(first.tensors(), second.tensors(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_other_data_and_other_models_are_refused(tmp_path):
+    path = saved(tmp_path, Trained(1))
+    with pytest.raises(DataError, match=r"was on other data: 9 sequences; now there are 8 seq"):
+        load_checkpoint(path, Trained(1).moved(), data="8 sequences")
+    other = Trained(1)
+    other.model[0] = nn.Linear(2, 4)
+    with pytest.raises(ConfigError, match=r"another model: 0\.weight has shape \(4, 3\) there"):
+        loaded(path, other)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
+    before = saved(tmp_path, Trained(1), 5)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"step-000000006.* cannot be written"):
+            saved(tmp_path, Trained(1), 6)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == [before]
+    assert newest(tmp_path) == before
+
+
+def test_as_many_are_kept_as_asked_for(tmp_path):
+    at = Checkpoint(0, 0.0, Best(0, (0.0,), 0.0, {}, {}))
+    for step in range(1, 6):
+        save_checkpoint(tmp_path, at._replace(step=step), Trained(1).moved(), kept=3)
+    assert [int(path.stem[5:]) for path in sorted(tmp_path.iterdir())] == [3, 4, 5]
 
 
 def test_two_are_kept_and_the_newest_is_found(tmp_path):
@@ -96,9 +133,10 @@ def test_nothing_but_tensors_and_json_is_written(tmp_path):
 
 def test_without_an_average(tmp_path):
     first, second = Trained(2), Trained(1)
-    at = Checkpoint(2, 1.0, Best(0, float("inf"), {}))
-    path = save_checkpoint(tmp_path, at, first.model, first.optimizer, None)
-    assert load_checkpoint(path, second.model, second.optimizer, None).best.bits == float("inf")
+    at = Checkpoint(2, 1.0, Best(0, (-float("inf"),), float("nan"), {}, {}))
+    path = save_checkpoint(tmp_path, at, Moved(first.model, first.optimizer))
+    found = load_checkpoint(path, Moved(second.model, second.optimizer))
+    assert found.best.score == (-float("inf"),)
     for ours, theirs in zip(first.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 

@@ -137,11 +137,10 @@ def test_both_strands_are_shown_and_averaged():
     parts = loaders()
     trainer.train(parts["train"], parts["val"])
     assert trainer.model.config.reverse_complement == "average"
-    ids = torch.tensor([[8, 8, 9, 10]] * 200)
-    mask = torch.ones_like(ids)
-    shown = {tuple(row) for row in trainer._random_strands(
-        {"input_ids": ids, "attention_mask": mask})["input_ids"].tolist()}  # fmt: skip
-    assert shown == {(8, 8, 9, 10), (9, 10, 11, 11)}
+    ids = torch.tensor([[8, 8, 9, 10]] * 2)
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    turned = trainer._turn()(batch, torch.tensor([False, True]))
+    assert turned["input_ids"].tolist() == [[8, 8, 9, 10], [9, 10, 11, 11]]
 
 
 def test_labels_of_bases_turn_with_the_strand():
@@ -157,7 +156,8 @@ def test_labels_of_bases_turn_with_the_strand():
     trainer.train(parts["train"], parts["val"])
     assert trainer.model.config.reverse_complement == "average"
     (batch,) = parts["train"]
-    turned = trainer._random_strands(batch)
+    flip = torch.arange(len(batch["labels"])) % 4 < 2
+    turned = trainer._turn()(batch, flip)
     shown = {
         (tuple(ids), tuple(labels))
         for ids, labels in zip(turned["input_ids"].tolist(), turned["labels"].tolist(), strict=True)

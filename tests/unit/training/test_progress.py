@@ -1,3 +1,4 @@
+from hyena_glt.training import throughput
 from hyena_glt.training.progress import TrainingProgress
 
 
@@ -26,3 +27,15 @@ def test_steps_are_counted_with_their_figures():
     task = progress.bar.tasks[0]
     assert (task.completed, task.total) == (2, 3)
     assert task.fields["figures"] == "loss 0.250  8.0 nt/patch"
+
+
+def test_speed_and_the_last_metric_stand_between_loss_and_compression(monkeypatch):
+    clock = iter([0.0, 1.0, 2.0, 100.0, 101.0])
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: next(clock))
+    progress = TrainingProgress(3, enabled=False)
+    progress.step(0.5, 8.0, tokens=4000)
+    progress.step(0.5, 8.0, tokens=4000)
+    progress.metric("mcc", 0.8125)
+    progress.step(0.25, 8.0, tokens=4000)
+    shown = progress.bar.tasks[0].fields["figures"]
+    assert shown == "loss 0.250  mcc 0.812  4,000 tokens/s  8.0 nt/patch"

@@ -78,3 +78,13 @@ def test_a_resumed_training_forgets_what_it_will_do_again(tmp_path, on_disk):
     assert 100 <= log.events[-1]["seconds"] < 110
     if path is not None:
         assert [json.loads(line) for line in path.read_text().splitlines()] == log.events
+
+
+def test_the_clock_goes_on_from_the_last_event_that_is_kept(tmp_path):
+    path = tmp_path / "log.jsonl"
+    events = [{"event": "step", "step": step, "seconds": 50.0 * step} for step in (1, 2, 3)]
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    with RunLog(path) as log:
+        log.go_back(2)
+        log.write("step", step=3)
+    assert 100 <= log.events[-1]["seconds"] < 110

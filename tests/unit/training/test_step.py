@@ -3,7 +3,7 @@ import torch
 
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.errors import TrainingError
-from hyena_glt.model.faces import HyenaGLTForCausalLM
+from hyena_glt.model.faces import HyenaGLTForCausalLM, HyenaGLTForSequenceClassification
 from hyena_glt.tokenizers import DNATokenizer
 from hyena_glt.training.optimization import learning_rate, make_optimizer
 from hyena_glt.training.precision import Arithmetic
@@ -55,6 +55,48 @@ def test_a_loss_that_is_no_number_names_step_and_setting(model, settings):
         )  # fmt: skip
     weight = "model.embeddings.weight"
     assert torch.equal(model.state_dict()[weight], before[weight])
+
+
+def of_different_lengths():
+    """Rows of 20 to 48 tokens: a mean over rows is not one over tokens."""
+    ids = torch.randint(8, 12, (7, 48), generator=torch.Generator().manual_seed(2))
+    mask = torch.arange(48) < torch.tensor([[48, 20, 31, 44, 25, 48, 22]]).T
+    ids = ids.masked_fill(~mask, 0)
+    labels = ids.masked_fill(~mask, -100)
+    return {"input_ids": ids, "attention_mask": mask.long(), "labels": labels}
+
+
+@pytest.mark.parametrize("task", ["clm", "classification"])
+def test_the_gradient_of_parts_is_that_of_the_whole(task):
+    options = {**TINY, "head_dropout": 0.0, "boundary_scorer": "entropy_pattern"}
+    config = HyenaGLTConfig.for_tokenizer(
+        DNATokenizer(kmer_size=1), **options, causal=task == "clm"
+    )
+    face = HyenaGLTForCausalLM if task == "clm" else HyenaGLTForSequenceClassification
+    inputs = of_different_lengths()
+    if task == "classification":
+        inputs["labels"] = torch.arange(7) % 2
+    gradients = []
+    for parts in (1, 3):
+        torch.manual_seed(0)
+        model = face(config).train()
+        # Threshold and patches are those of step 2: in step 1 each part would find its own.
+        model.model.initial_merger.updates.fill_(1)
+        settings = TrainingSettings(
+            gradient_accumulation=parts, max_grad_norm=1e9, precision="fp32"
+        )
+        figures = training_step(
+            model, inputs, make_optimizer(model, settings), Arithmetic(settings, model.device),
+            step=0, total=10, settings=settings,
+        )  # fmt: skip
+        assert figures.tokens == 238
+        gradients.append({name: p.grad for name, p in model.named_parameters()} | {
+            "loss": torch.tensor(figures.loss), "ratio": torch.tensor(figures.compression_ratio),
+        })  # fmt: skip
+    whole, parts = gradients
+    assert whole["model.initial_merger.entropy_head.weight"].abs().max() > 0
+    for name, value in whole.items():
+        assert torch.allclose(parts[name], value, rtol=1e-3, atol=1e-6), name
 
 
 def test_calibration_holds_the_target_and_is_undone(model):

@@ -9,10 +9,10 @@ from torch import nn
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.loaders import create_genomic_dataloaders
 from hyena_glt.errors import DataError
+from hyena_glt.evaluation.evaluator import evaluate, probabilities
 from hyena_glt.model import HyenaGLTForCausalLM, HyenaGLTForMaskedLM
 from hyena_glt.tasks.losses import sequence_loss, token_loss
 from hyena_glt.tokenizers import DNATokenizer
-from hyena_glt.training.evaluator import evaluate, probabilities
 
 
 class StandIn(nn.Module):

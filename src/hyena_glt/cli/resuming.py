@@ -1,0 +1,109 @@
+"""Going on with a run that was interrupted: what is needed of it, and what may not change."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from hyena_glt.errors import ConfigError, OutputError, TrainingStopped
+
+CHECKPOINTS = "checkpoints"
+_DECISIONS = "decisions.json"
+
+
+def settings_file(output: Path) -> Path:
+    """The settings of an interrupted run.
+
+    Args:
+        output: Folder of the run.
+
+    Raises:
+        OutputError: If there is no run in the folder, or it is finished.
+    """
+    own = output / "config.yaml"
+    if not own.is_file():
+        raise OutputError(f"{output} holds no run to resume; leave out --resume to start one")
+    if (output / "metrics.json").exists():
+        raise OutputError(f"{output}: the run is finished, there is nothing to resume")
+    return own
+
+
+def refuse_changes(settings: BaseModel, asked: BaseModel) -> None:
+    """Refuse settings that differ from those that a run was started with.
+
+    Args:
+        settings: Of the run.
+        asked: As given now.
+
+    Raises:
+        ConfigError: Names the first that differs.
+    """
+    before, now = (_flat(tree.model_dump(mode="json")) for tree in (settings, asked))
+    for name in before | now:
+        if before.get(name) != now.get(name):
+            raise ConfigError(
+                f"--resume: the run was started with {name}={before.get(name)}, not "
+                f"{now.get(name)}; leave the option out"
+            )
+
+
+def keep_decisions(output: Path, decisions: dict[str, Any]) -> None:
+    """Keep what a run found out before its training, so that it need not do so again.
+
+    Args:
+        output: Folder of the run.
+        decisions: What JSON can hold.
+    """
+    from hyena_glt.cli.experiment import write_json
+
+    write_json(output / CHECKPOINTS / _DECISIONS, decisions)
+
+
+def kept_decisions(output: Path) -> dict[str, Any]:
+    """What :func:`keep_decisions` kept.
+
+    Args:
+        output: Folder of the run.
+
+    Raises:
+        OutputError: If it is not there: the run ended before its training began.
+    """
+    path = output / CHECKPOINTS / _DECISIONS
+    if not path.is_file():
+        raise OutputError(
+            f"{output}: the run ended before its training began; remove the folder and start anew"
+        )
+    decisions: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return decisions
+
+
+@contextmanager
+def telling_how_to_go_on(command: str, output: Path) -> Iterator[None]:
+    """Let a training that is asked to end say how it can be gone on with.
+
+    Args:
+        command: ``train`` or ``pretrain``.
+        output: Folder of the run.
+
+    Raises:
+        TrainingStopped: The same, with the command.
+    """
+    try:
+        yield
+    except TrainingStopped as stopped:
+        raise TrainingStopped(
+            f"{stopped}; go on with: hyena-glt {command} --resume --output {output}"
+        ) from None
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

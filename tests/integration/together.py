@@ -1,0 +1,121 @@
+"""What each process of ``test_distributed`` runs: ``python together.py FOLDER WAY ...``.
+
+Trains in each of the ways, alone or started by ``torchrun``, and leaves losses and weights in the
+folder.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from safetensors.torch import save_file
+from transformers.modeling_utils import PreTrainedModel
+
+from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.data.genome import Genome
+from hyena_glt.data.loaders import create_genomic_dataloaders
+from hyena_glt.errors import TrainingStopped
+from hyena_glt.io.records import SequenceRecord
+from hyena_glt.tokenizers import DNATokenizer
+from hyena_glt.training.callbacks import Callback
+from hyena_glt.training.distributed import rank_count
+from hyena_glt.training.pipeline import EnhancedTrainingPipeline
+from hyena_glt.training.pretraining import Pretraining, divide
+from hyena_glt.training.settings import PretrainingSettings, TrainingSettings
+from hyena_glt.training.step import StepFigures
+
+TOKENIZER = DNATokenizer(kmer_size=1)
+TINY: dict[str, Any] = {
+    "hidden_size": 32, "num_layers": 2, "num_attention_heads": 4, "intermediate_size": 32,
+    "local_hidden_size": 32, "dropout": 0.0, "head_dropout": 0.0,
+}  # fmt: skip
+
+
+class Notice(Callback):
+    """Tells the first process after step 5 that it will be ended."""
+
+    def on_step(self, step: int, figures: StepFigures) -> None:
+        """Send the signal, if it is time."""
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def labelled(way: Any, *callbacks: Callback) -> EnhancedTrainingPipeline:
+    """A training whose patches have one length, so that all numbers are those of one process."""
+    config = HyenaGLTConfig.for_tokenizer(TOKENIZER, **TINY, causal=False, boundary_scorer="fixed")
+    settings = TrainingSettings(
+        num_epochs=3, precision="fp32", parallel=way, strand="both", gradient_accumulation=2
+    )
+    return EnhancedTrainingPipeline(config, settings, progress=False, callbacks=callbacks)
+
+
+def train(trainer: EnhancedTrainingPipeline, folder: Path) -> None:
+    """On 17 sequences of two lengths, in batches of 8: the last has one."""
+    random = np.random.default_rng(0)
+    rows = [
+        {"sequence": "".join(random.choice(list("ACGT"), 20 + 8 * (n % 2))), "labels": n % 3 % 2}
+        for n in range(17)
+    ]
+    parts = create_genomic_dataloaders(rows, rows[:6], TOKENIZER, 8)
+    trainer.train(parts["train"], parts["val"], checkpoints=folder)
+
+
+def pretraining(way: Any) -> Pretraining:
+    """A pretraining whose threshold follows the data."""
+    letters = "".join(np.random.default_rng(1).choice(list("ACGT"), 6000))
+    genome = Genome([SequenceRecord("chr", letters)])
+    settings = PretrainingSettings(
+        window=64, batch_size=4, steps=6, evaluate_every=3, precision="fp32", parallel=way
+    )
+    config = HyenaGLTConfig.for_tokenizer(TOKENIZER, **TINY, max_position_embeddings=512)
+    return Pretraining(config, genome, divide(genome, settings), settings, progress=False)
+
+
+def losses(trainer: EnhancedTrainingPipeline | Pretraining) -> list[float]:
+    """Loss of each step."""
+    return [event["loss"] for event in trainer.log.events if event["event"] == "step"]
+
+
+def running(model: PreTrainedModel) -> list[float]:
+    """What the merger followed."""
+    merger: Any = model.model.initial_merger
+    return [float(merger.threshold), float(merger.score_scale), float(merger.updates)]
+
+
+def run(folder: Path, way: str) -> None:
+    """Train in one way: in one go, stopped and gone on with, and a pretraining."""
+    whole, stopped, resumed = labelled(way), labelled(way, Notice()), labelled(way)
+    train(whole, folder / f"{way}-whole")
+    try:
+        train(stopped, folder / f"{way}-stopped")
+        raise AssertionError("it was to stop")
+    except TrainingStopped:
+        train(resumed, folder / f"{way}-stopped")
+    genome = pretraining(way)
+    bits = genome.run().bits_per_base
+    assert whole.model is not None
+    assert resumed.model is not None
+    state, again = whole.model.state_dict(), resumed.model.state_dict()
+    found = {
+        "losses": losses(whole), "pretraining": losses(genome), "bits": bits,
+        "running": running(genome.model),
+        "alike": all(torch.equal(value, again[name]) for name, value in state.items()),
+    }  # fmt: skip
+    name = f"{way}-{os.environ.get('RANK', 'alone')}"
+    (folder / f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
+    save_file(
+        {key: value.contiguous() for key, value in state.items()}, folder / f"{name}.safetensors"
+    )
+
+
+if __name__ == "__main__":
+    if rank_count() > 1:
+        dist.init_process_group("gloo")
+    for one in sys.argv[2:]:
+        run(Path(sys.argv[1]), one)
