@@ -5,14 +5,14 @@ import torch.nn.functional as F
 from hyena_glt.layers.linear import Linear, _by_onednn
 
 
-@pytest.mark.parametrize("shape", [(32, 24), (2, 100, 24), (3, 24), (1, 40, 24), (0, 24)])
+@pytest.mark.parametrize("shape", [(64, 24), (2, 100, 24), (3, 24), (1, 70, 24), (0, 24)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_both_libraries_give_the_same(shape, bias):
     torch.manual_seed(0)
     layer, x = Linear(24, 7, bias=bias), torch.randn(shape)
     with torch.no_grad():
         found = layer(x)
-        assert _by_onednn(x) == (x.numel() >= 32 * 24)
+        assert _by_onednn(x) == (x.numel() >= 64 * 24)
         # Not contiguous, as a stretch of a longer row is.
         apart = torch.stack([x, x], dim=-1)[..., 0]
         torch.testing.assert_close(layer(apart), found)
