@@ -36,7 +36,7 @@ from hyena_glt.io.records import SequenceRecord, strange_letter
 from hyena_glt.io.wrapped_fastq import parse_reads
 
 _new = tuple.__new__
-_BLOCK = 100  # reads
+_BLOCK = 250  # reads
 _LOOK_AT = 1000  # reads whose qualities decide the encoding
 
 
