@@ -39,6 +39,7 @@ class HyenaGLTForMultiTask(HyenaGLTPreTrainedModel):
         ConfigError: If a task breaks a rule.
 
     Example:
+        >>> import torch
         >>> task = {"task": "classification", "num_labels": 2}
         >>> tasks = {"tata": task, "gata": {**task, "num_labels": 3}}
         >>> config = HyenaGLTConfig(hidden_size=32, num_layers=2, causal=False, tasks=tasks)
