@@ -10,17 +10,19 @@ import time
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from hyena_glt.cli import main as command_line
 
-SETTINGS = (
-    "--strand", "auto", "--epochs", "4",
+MODEL = (
+    "--epochs", "4",
     *(word for one in (
         "model.hidden_size=32", "model.num_attention_heads=4", "model.filter_size=32",
         "model.local_hidden_size=32", "model.num_layers=2", "training.batch_size=8",
         "training.checkpoint_every=3", "training.tensorboard=false",
     ) for word in ("--set", one)),
 )  # fmt: skip
+SETTINGS = ("--strand", "auto", *MODEL)
 SAME = ("model.safetensors", "predictions.tsv")
 
 
@@ -28,8 +30,8 @@ SAME = ("model.safetensors", "predictions.tsv")
 def program(monkeypatch, capsys):
     """The command line in this process: exit code and what it said."""
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["hyena-glt", "train", *map(str, arguments)])
+    def run(*arguments, command="train"):
+        monkeypatch.setattr(sys, "argv", ["hyena-glt", command, *map(str, arguments)])
         monkeypatch.setenv("COLUMNS", "200")
         try:
             command_line.main()
@@ -54,17 +56,36 @@ def table(tmp_path):
     return path
 
 
-def started(table, output):
-    command = [sys.executable, "-m", "hyena_glt.cli.main", "train", "--train", str(table)]
+def started(*arguments, output):
+    """A run that has written its first checkpoint."""
+    command = [sys.executable, "-m", "hyena_glt.cli.main", "train", *map(str, arguments)]
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     process = subprocess.Popen(
-        [*command, "--output", str(output), *SETTINGS], env={**os.environ, **threads},
+        [*command, "--output", str(output)], env={**os.environ, **threads},
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     waited = time.monotonic()
     while not list(output.glob("checkpoints/step-*")) and time.monotonic() < waited + 100:
         time.sleep(0.01)
     return process
+
+
+def check_alike(ours, theirs, files):
+    """Two runs are one, but for the time they took; the figures of both."""
+    for name in files:
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes(), name
+    found = [json.loads((folder / "metrics.json").read_text()) for folder in (ours, theirs)]
+    logs = [
+        [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        for folder in (ours, theirs)
+    ]
+    for figures in found:
+        figures.pop("train_seconds")
+    for event in logs[0] + logs[1]:
+        event.pop("seconds")
+    assert found[0] == found[1]
+    assert logs[0] == logs[1]
+    return found[0]
 
 
 def refused(answer, *words):
@@ -82,7 +103,7 @@ def test_a_killed_run_resumed_is_a_run_left_alone(table, program, tmp_path):
     assert code == 0, said
     assert not (whole / "checkpoints").exists()
 
-    process = started(table, killed)
+    process = started("--train", table, *SETTINGS, output=killed)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -96,25 +117,50 @@ def test_a_killed_run_resumed_is_a_run_left_alone(table, program, tmp_path):
     assert code == 0, said
     assert "going on from" in said
     assert "checkpoints/step-0000000" in said.replace("\n", "")
-    for name in SAME:
-        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
-    ours, theirs = (json.loads((folder / "metrics.json").read_text()) for folder in (killed, whole))
-    del ours["train_seconds"], theirs["train_seconds"]
-    assert ours == theirs
-    assert "strand" in ours
-    logs = [
-        [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-        for folder in (killed, whole)
-    ]
-    for event in logs[0] + logs[1]:
-        event.pop("seconds")
-    assert logs[0] == logs[1]
+    assert "strand" in check_alike(killed, whole, SAME)
     refused(program("--output", killed, "--resume"), "finished")
+
+
+def test_several_tasks_are_gone_on_with(table, program, tmp_path):
+    lines = table.read_text().splitlines()
+    values = [f"{line.split(',')[0]},{line.count('G') / 10}" for line in lines[1:]]
+    (tmp_path / "values.csv").write_text("sequence,label\n" + "\n".join(values) + "\n")
+    tasks = {
+        "boxes": {"train": str(table)},
+        "content": {"train": str(tmp_path / "values.csv"), "strand": "both"},
+    }
+    config = tmp_path / "tasks.yaml"
+    training = {"curriculum": "length", "task_weighting": "uncertainty"}
+    config.write_text(yaml.safe_dump({"tasks": tasks, "training": training}))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    code, said = program("--config", config, "--output", whole, *MODEL)
+    assert code == 0, said
+    assert not (whole / "checkpoints").exists()
+
+    process = started("--config", config, *MODEL, output=killed)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    code, said = program(killed, command="report")
+    assert code == 0, said
+    assert "boxes" in (killed / "report.html").read_text()
+    text = (tmp_path / "values.csv").read_text()
+    (tmp_path / "values.csv").write_text(text.replace("0.", "1."))
+    refused(program("--output", killed, "--resume"), "on other data", "content: ")
+    (tmp_path / "values.csv").write_text(text)
+
+    code, said = program("--output", killed, "--resume")
+    assert code == 0, said
+    assert "going on from" in said
+    same = ["model.safetensors", *(f"predictions/{name}.tsv" for name in tasks)]
+    figures = check_alike(killed, whole, same)["tasks"]
+    assert "strand" in figures["boxes"]
+    assert "baseline" in figures["boxes"]
 
 
 def test_a_run_told_to_end_says_how_to_go_on(table, program, tmp_path):
     output = tmp_path / "run"
-    process = started(table, output)
+    process = started("--train", table, *SETTINGS, output=output)
     process.terminate()
     _, said = process.communicate(timeout=100)
     assert process.returncode == 143

@@ -167,7 +167,7 @@ def test_bad_input_is_refused_in_one_line_before_anything_is_written(tmp_path):
     refused(train({"a": good, "b": {**good, "kmer_size": 3}}), "kmer_size", "a: 1, b: 3")
     refused(train({"a": good}, "--train", tmp_path / "a.csv"), "either data or tasks")
     refused(train({"a": good}, curriculum="hard"), "training.curriculum='hard'")
-    refused(train({"a": good}, gradient_accumulation=2), "training.gradient_accumulation=2")
+    refused(train({"a": good}, freeze="backbone"), "training.freeze=backbone")
     twice = tmp_path / "twice.yaml"
     twice.write_text("tasks:\n  a: {train: a.csv}\n  a: {train: b.csv}\n")
     refused(

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.data.datasets import GenomicDataset
 from hyena_glt.data.genome import Genome
 from hyena_glt.data.loaders import create_genomic_dataloaders
 from hyena_glt.errors import TrainingStopped
@@ -25,10 +26,12 @@ from hyena_glt.io.records import SequenceRecord
 from hyena_glt.tokenizers import DNATokenizer
 from hyena_glt.training.callbacks import Callback
 from hyena_glt.training.distributed import rank_count
+from hyena_glt.training.multitask import MultiTaskTraining
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
 from hyena_glt.training.pretraining import Pretraining, divide
 from hyena_glt.training.settings import PretrainingSettings, TrainingSettings
 from hyena_glt.training.step import StepFigures
+from hyena_glt.training.task_batches import TaskData
 
 TOKENIZER = DNATokenizer(kmer_size=1)
 TINY: dict[str, Any] = {
@@ -66,6 +69,25 @@ def train(trainer: EnhancedTrainingPipeline, folder: Path) -> None:
     trainer.train(parts["train"], parts["val"], checkpoints=folder)
 
 
+def several(way: Any, *callbacks: Callback) -> MultiTaskTraining:
+    """Classes and values, 9 sequences each in batches of 4: the last leaves one process nothing."""
+    random = np.random.default_rng(2)
+    rows = ["".join(random.choice(list("ACGT"), 20 + 8 * (n % 2))) for n in range(9)]
+    tasks = {}
+    for name, kind in (("values", "regression"), ("classes", "classification")):
+        labels: list[Any] = [row.count("G") for row in rows]
+        labels = labels if kind == "regression" else [count > 5 for count in labels]
+        items = [{"sequence": row, "labels": int(at)} for row, at in zip(rows, labels, strict=True)]
+        data = GenomicDataset(items, TOKENIZER, None, kind)  # type: ignore[arg-type]
+        tasks[name] = TaskData(data, data, "both", weight=1.5)
+    config = HyenaGLTConfig.for_tokenizer(TOKENIZER, **TINY, boundary_scorer="fixed")
+    settings = TrainingSettings(
+        num_epochs=3, precision="fp32", parallel=way, batch_size=4, task_weighting="uncertainty",
+        gradient_accumulation=2,
+    )  # fmt: skip
+    return MultiTaskTraining(config, tasks, settings, progress=False, callbacks=callbacks)
+
+
 def pretraining(way: Any) -> Pretraining:
     """A pretraining whose threshold follows the data."""
     letters = "".join(np.random.default_rng(1).choice(list("ACGT"), 6000))
@@ -77,9 +99,15 @@ def pretraining(way: Any) -> Pretraining:
     return Pretraining(config, genome, divide(genome, settings), settings, progress=False)
 
 
-def losses(trainer: EnhancedTrainingPipeline | Pretraining) -> list[float]:
+def losses(trainer: EnhancedTrainingPipeline | MultiTaskTraining | Pretraining) -> list[float]:
     """Loss of each step."""
     return [event["loss"] for event in trainer.log.events if event["event"] == "step"]
+
+
+def same(one: PreTrainedModel, other: PreTrainedModel) -> bool:
+    """Whether two models have the same weights, bit for bit."""
+    ours, theirs = one.state_dict(), other.state_dict()
+    return all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
 def running(model: PreTrainedModel) -> list[float]:
@@ -97,21 +125,28 @@ def run(folder: Path, way: str) -> None:
         raise AssertionError("it was to stop")
     except TrainingStopped:
         train(resumed, folder / f"{way}-stopped")
+    tasks, cut, again = several(way), several(way, Notice()), several(way)
+    score = tasks.run(checkpoints=folder / f"{way}-tasks-whole").score
+    try:
+        cut.run(checkpoints=folder / f"{way}-tasks")
+        raise AssertionError("it was to stop")
+    except TrainingStopped:
+        again.run(checkpoints=folder / f"{way}-tasks")
     genome = pretraining(way)
     bits = genome.run().bits_per_base
     assert whole.model is not None
     assert resumed.model is not None
-    state, again = whole.model.state_dict(), resumed.model.state_dict()
     found = {
         "losses": losses(whole), "pretraining": losses(genome), "bits": bits,
         "running": running(genome.model),
-        "alike": all(torch.equal(value, again[name]) for name, value in state.items()),
+        "alike": same(whole.model, resumed.model),
+        "tasks": losses(tasks), "score": score, "tasks_alike": same(tasks.model, again.model),
     }  # fmt: skip
     name = f"{way}-{os.environ.get('RANK', 'alone')}"
     (folder / f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
-    save_file(
-        {key: value.contiguous() for key, value in state.items()}, folder / f"{name}.safetensors"
-    )
+    for file, model in ((name, whole.model), (f"{name}-tasks", tasks.model)):
+        state = {key: value.clone() for key, value in model.state_dict().items()}
+        save_file(state, folder / f"{file}.safetensors")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ from hyena_glt.interpretability.compression import compute_compression_statistic
 from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.atomic import atomic_write
 from hyena_glt.training.curriculum import curriculum_options
-from hyena_glt.training.distributed import is_first_rank, rank_count
+from hyena_glt.training.distributed import is_first_rank
 from hyena_glt.training.finetuning import StartingPoint, starting_point
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
 from hyena_glt.training.precision import choose, default_device
@@ -114,8 +114,6 @@ def _train(settings: RunSettings, output: Path, command: str | None) -> Metrics:
     if settings.tasks:
         from hyena_glt.cli.multitask import run_tasks
 
-        if command is None or rank_count() > 1:
-            raise ConfigError("several tasks are trained in one go, by one process")
         return run_tasks(settings, output, command)
     if settings.data.annotation is not None or settings.data.fasta:
         from hyena_glt.cli.annotation import run_annotation

@@ -3,6 +3,7 @@
 for each task: read and check, strand, k-mer baseline -> train one model -> test each task -> tables
 """
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,10 +21,12 @@ from hyena_glt.cli.experiment import (
     label_texts,
     model_config,
     refuse_existing,
+    run_log,
     write_json,
     write_settings,
 )
 from hyena_glt.cli.reading import RunData, make_tokenizer, read_run_data
+from hyena_glt.cli.resuming import CHECKPOINTS, keep_decisions, kept_decisions
 from hyena_glt.cli.watching import PROBED_SEQUENCES, watchers
 from hyena_glt.data.collators import SequenceCollator
 from hyena_glt.errors import ConfigError, DataError
@@ -33,20 +36,18 @@ from hyena_glt.inference.tables import write_predictions
 from hyena_glt.interpretability.report import write_report
 from hyena_glt.tasks.multitask import TaskWeighting
 from hyena_glt.tokenizers import GenomicTokenizer
-from hyena_glt.training.multitask import MultiTaskResult, MultiTaskTraining, TaskData
+from hyena_glt.training.distributed import is_first_rank
+from hyena_glt.training.multitask import MultiTaskResult, MultiTaskTraining
 from hyena_glt.training.pipeline import HEADLINE
 from hyena_glt.training.run_log import RunLog
 from hyena_glt.training.settings import DataSettings, RunSettings, TaskSettings
+from hyena_glt.training.task_batches import TaskData
 
 _SHOWN = {
     "single_label": ("accuracy", "mcc", "auroc"),
     "multi_label": ("f1_macro", "auroc"),
     "regression": ("pearson", "spearman"),
 }
-
-
-# Settings that a training of several tasks does not follow.
-_OF_ONE_TASK = ("freeze", "lora_rank", "gradient_accumulation", "compile", "checkpoint_every")
 
 
 class _Task(NamedTuple):
@@ -57,14 +58,19 @@ class _Task(NamedTuple):
     decision: dict[str, Any] | None
     baseline: dict[str, Any] | None
 
+    def decisions(self) -> Metrics:
+        """What was found out before the training, for those who go on with it."""
+        found = {"strand": self.decision, "baseline": self.baseline}
+        return {name: one for name, one in found.items() if one is not None}
 
-def run_tasks(settings: RunSettings, output: Path, command: str) -> Metrics:
+
+def run_tasks(settings: RunSettings, output: Path, command: str | None) -> Metrics:
     """Train one model on several tasks, test and predict each.
 
     Args:
         settings: The tasks and their data, and how to train.
         output: Folder to make.
-        command: The command line, for the record.
+        command: The command line, for the record; None goes on with the run in the folder.
 
     Returns:
         What ``metrics.json`` holds.
@@ -74,11 +80,12 @@ def run_tasks(settings: RunSettings, output: Path, command: str) -> Metrics:
         ConfigError: If a setting breaks a rule; names the task.
         DataError: If the data of a task break a rule; names the task.
     """
-    refuse_existing(output)
-    _refuse_unsupported(settings)
-    console = Console(stderr=True)
+    if command is not None:
+        refuse_existing(output)
+    console = Console(stderr=True, quiet=not is_first_rank())
     tokenizer = _tokenizer(settings)
-    tasks = {name: _read(name, settings, tokenizer, console) for name in settings.tasks}
+    kept = kept_decisions(output) if command is None else None
+    tasks = {name: _read(name, settings, tokenizer, console, kept) for name in settings.tasks}
     parts = [part for task in tasks.values()
              for part in (task.data.train, task.data.validation, task.data.test)]  # fmt: skip
     trainer = MultiTaskTraining(
@@ -87,20 +94,17 @@ def run_tasks(settings: RunSettings, output: Path, command: str) -> Metrics:
         settings.training,
         callbacks=watchers(settings.training, output, _probes(tasks, tokenizer)),
     )
-    output.mkdir(parents=True)
-    with RunLog(output / "log.jsonl") as log:
+    with run_log(output) as log:
         trainer.log = log
-        for name, task in tasks.items():
-            settings.tasks[name].strand = task.strand  # type: ignore[assignment]
-            if task.decision is not None:
-                reason = task.decision["reason"]
-                log.write("note", message=f"{name}: strand: {task.strand}: {reason}")
-        write_settings(output, settings, command)
-        result = trainer.run()
+        if command is not None and is_first_rank():
+            _write_start(settings, output, command, tasks, log)
+        result = trainer.run(checkpoints=output / CHECKPOINTS)
+        if not is_first_rank():
+            return {}
         trainer.model.save_pretrained(output)
         tokenizer.save_pretrained(output)
         console.print("testing the best epoch ...")
-        (output / "predictions").mkdir()
+        (output / "predictions").mkdir(exist_ok=True)
         figures = {
             name: _test(name, task, trainer, result, tokenizer, output, log)
             for name, task in tasks.items()
@@ -119,9 +123,23 @@ def run_tasks(settings: RunSettings, output: Path, command: str) -> Metrics:
     if weighting == "uncertainty":
         metrics["loss_weights"] = trainer.model.task_weights.factors()
     write_json(output / "metrics.json", metrics)
+    shutil.rmtree(output / CHECKPOINTS)
     write_report(output)
     _say_results(console, metrics, output)
     return metrics
+
+
+def _write_start(
+    settings: RunSettings, output: Path, command: str, tasks: Mapping[str, _Task], log: RunLog
+) -> None:
+    """Keep what was decided, and all settings."""
+    for name, task in tasks.items():
+        settings.tasks[name].strand = task.strand  # type: ignore[assignment]
+        if task.decision is not None:
+            reason = task.decision["reason"]
+            log.write("note", message=f"{name}: strand: {task.strand}: {reason}")
+    keep_decisions(output, {name: task.decisions() for name, task in tasks.items()})
+    write_settings(output, settings, command)
 
 
 def _probes(tasks: Mapping[str, _Task], tokenizer: Any) -> dict[str, Tensor]:
@@ -132,17 +150,6 @@ def _probes(tasks: Mapping[str, _Task], tokenizer: Any) -> dict[str, Tensor]:
     return SequenceCollator(pad_token_id=tokenizer.pad_token_id)(
         [{name: value for name, value in item.items() if name != "labels"} for item in items]
     )
-
-
-def _refuse_unsupported(settings: RunSettings) -> None:
-    """Refuse what would have no effect on a training of several tasks."""
-    if settings.pretrained is not None:
-        raise ConfigError("tasks: several tasks start from new weights; leave out pretrained")
-    fields = type(settings.training).model_fields
-    for name in _OF_ONE_TASK:
-        value = getattr(settings.training, name)
-        if value != fields[name].default:
-            raise ConfigError(f"training.{name}={value}: not for several tasks; leave it out")
 
 
 def _tokenizer(settings: RunSettings) -> Any:
@@ -169,7 +176,10 @@ def _tokenizer(settings: RunSettings) -> Any:
     return make_tokenizer(first)
 
 
-def _read(name: str, settings: RunSettings, tokenizer: Any, console: Console) -> _Task:
+def _read(
+    name: str, settings: RunSettings, tokenizer: Any, console: Console, kept: Metrics | None
+) -> _Task:
+    """Read a task and decide what is not said, or was not decided before."""
     task = settings.tasks[name]
     run = RunSettings(data=task, training=settings.training.model_copy(), model=settings.model)
     if task.strand != "auto":
@@ -181,8 +191,11 @@ def _read(name: str, settings: RunSettings, tokenizer: Any, console: Console) ->
         data = read_run_data(run, tokenizer.of(task.molecule) if joint else tokenizer)
         if joint:
             run.training.strand = "forward"
-        decision = None if joint else decide_strand(run, data)
-        baseline = kmer_baseline(run, data)
+        if kept is None:
+            decision = None if joint else decide_strand(run, data)
+            baseline = kmer_baseline(run, data) if is_first_rank() else None
+        else:
+            decision, baseline = kept[name].get("strand"), kept[name].get("baseline")
     except DataError as error:
         raise DataError(f"task {name}: {error}") from None
     except ConfigError as error:

@@ -182,6 +182,16 @@ class GenomicDataset(Dataset[dict[str, Any]]):
         """
         self._epoch.fill_(epoch)
 
+    def in_epoch(self, epoch: int) -> "GenomicDataset":
+        """The same data set as it is in one epoch, whatever :meth:`set_epoch` says elsewhere.
+
+        Args:
+            epoch: From 0.
+        """
+        other = self._copy()
+        other._epoch = torch.tensor(epoch)
+        return other
+
     def subset(self, indices: Sequence[int]) -> "GenomicDataset":
         """The same data set with some of its sequences.
 

@@ -129,6 +129,8 @@ class StreamingGenomicDataset(IterableDataset[dict[str, Any]]):
         self._told = False
         self._items = 0  # given in this epoch, where this process reads itself
         self._start = (0, 1)  # batches to leave out, and their size
+        self._turn = (0, 1)  # of this reader among the workers of its rank, and their number
+        self._count = 0  # records in the epoch, known at its end
         self._own_names = source_label_names(source, label_column)
         self.label_names = self._names(label_names)
         self._number = {name: i for i, name in enumerate(self.label_names)}
@@ -187,6 +189,7 @@ class StreamingGenomicDataset(IterableDataset[dict[str, Any]]):
         turn = ((worker.id if worker else 0) + batches) % workers
         left_out = -(-(batches - turn) // workers) * size if batches > turn else 0
         # Ranks count fastest, so that the numbers of their records differ by one at most.
+        self._turn = (turn, workers)
         reader, readers = turn * self.world_size + self.rank, workers * self.world_size
         own: Iterator[Numbered] = (one for one in self._numbered() if one[0] % readers == reader)
         if self.shuffle_buffer > 1:
@@ -197,6 +200,18 @@ class StreamingGenomicDataset(IterableDataset[dict[str, Any]]):
             item = self._item(number, id_, record)
             self._items += 1
             yield item
+
+    def ranks_at(self, place: int) -> int:
+        """How many ranks have a record where this reader has, or would have, one.
+
+        Known when this reader has come to the end of an epoch.
+
+        Args:
+            place: Among the records of this reader, from 0.
+        """
+        turn, workers = self._turn
+        before = (place * workers + turn) * self.world_size
+        return min(self.world_size, max(0, self._count - before))
 
     # --- reading ---
 
@@ -225,6 +240,7 @@ class StreamingGenomicDataset(IterableDataset[dict[str, Any]]):
             for piece in self._cut(record):
                 yield number, id_, piece
                 number += 1
+        self._count = number
 
     def _cut(self, record: StoredRecord) -> Iterator[StoredRecord]:
         if self._window is None or self._stride is None:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from hyena_glt.data.collators import MaskedLanguageModelCollator, SequenceCollator
 from hyena_glt.data.loaders import make_collator
 from hyena_glt.data.streaming import StreamingGenomicDataset
-from hyena_glt.errors import ConfigError
+from hyena_glt.errors import ConfigError, DataError
 
 _MUST_AGREE = ("batch_size", "num_workers", "world_size", "seed", "shuffle_buffer")
 
@@ -22,9 +22,14 @@ class StreamingLoader:
     Iterating gives one epoch; the next iteration gives the next epoch.  The batches are a function
     of the data set's seed, the epoch, the batch size and the numbers of workers and ranks.
 
+    All ranks give equally many batches, so that none waits for another in vain.  The numbers of
+    their records differ by one at most: a record that would be a batch of its own on some ranks
+    alone goes with the batch before.
+
     Args:
         dataset: The stream.
-        batch_size: Sequences per batch; the last ones of each worker may be smaller.
+        batch_size: Sequences per batch; the last ones of each worker may be smaller, or on some
+            ranks larger by one.
         collator: Makes batches.
         num_workers: Processes that read; 0 reads in this one.
         pin_memory: Put batches where a GPU can fetch them faster.
@@ -55,8 +60,8 @@ class StreamingLoader:
         self._batches = 0  # given in this epoch
         self._first = 0  # where the next iteration begins
         self._loader = DataLoader(
-            dataset,
-            batch_size=batch_size,
+            _EvenBatches(dataset, batch_size),
+            batch_size=None,
             collate_fn=self._collator,
             num_workers=num_workers,
             pin_memory=pin_memory,
@@ -114,7 +119,11 @@ class StreamingLoader:
         self._batches = self._first = state["batches"]
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        """Yield the batches of an epoch, or those of it that are left."""
+        """Yield the batches of an epoch, or those of it that are left.
+
+        Raises:
+            DataError: If a file breaks a rule, or a worker has a record on some ranks alone.
+        """
         self._batches, self._first = self._first, 0
         self._collator.epoch = self.epoch
         self.dataset.start_behind(self._batches, self.batch_size)
@@ -164,6 +173,41 @@ def create_streaming_loader(
     return StreamingLoader(
         dataset, batch_size, collator, num_workers=num_workers, pin_memory=pin_memory
     )
+
+
+class _EvenBatches(IterableDataset[list[dict[str, Any]]]):
+    """The batches of one reader, not yet made into tensors, as many as the other ranks give."""
+
+    def __init__(self, dataset: StreamingGenomicDataset, batch_size: int) -> None:
+        super().__init__()
+        self.dataset = dataset
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        dataset, size = self.dataset, self.batch_size
+        held: list[dict[str, Any]] = []
+        for item in dataset:
+            held.append(item)
+            if len(held) == size + 2:  # with one less the last might be a batch of its own
+                yield held[:size]
+                held = held[size:]
+        if 0 < dataset.ranks_at(0) < dataset.world_size:
+            raise DataError(
+                f"there are too few sequences for {dataset.world_size} processes with so many "
+                "workers: each worker needs one on every process; take fewer"
+            )
+        first = dataset.state_dict()["items"] - len(held)
+
+        def is_everywhere(place: int) -> bool:
+            return dataset.ranks_at(place) == dataset.world_size
+
+        if len(held) == 1 and not is_everywhere(first):
+            return  # it went with the batch before, which was given before this reader began
+        if len(held) > size and is_everywhere(first + size):
+            yield held[:size]
+            held = held[size:]
+        if held:
+            yield held
 
 
 class _SeededCollator:

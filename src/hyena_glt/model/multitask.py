@@ -89,8 +89,15 @@ class HyenaGLTForMultiTask(HyenaGLTPreTrainedModel):
         name = self._named(task)
         output: HyenaGLTOutput = self.for_task(name)(input_ids, labels, **options)
         if output.loss is not None and self.training:
-            weighted = self.task_weights(output.loss, name)
-            output.loss = output.loss.detach() + (weighted - weighted.detach())
+            gradient = self.task_weights(output.loss, name)
+            if output.entropy_loss is not None:
+                # The entropy head's gradient rides on the loss, but is no task's.
+                rest = 1 - self.task_weights.factor(name).detach()
+                gradient = gradient + rest * output.entropy_loss
+            output.loss = output.loss.detach() + (gradient - gradient.detach())
+        elif self.training and output.logits is not None:
+            # Of several processes one may have no labels; its gradients are zeros, but all there.
+            output.logits = output.logits + 0 * self.task_weights.factor(name)
         return output
 
     def for_task(self, task: str) -> TaskFace:

@@ -162,19 +162,25 @@ class TaskWeights(nn.Module):
         Returns:
             What is minimised.
         """
+        weighted = self.factor(task).to(loss.dtype) * loss
+        if self.log_variances is None:
+            return weighted
+        log_variance = self.log_variances[list(self.tasks).index(task)].to(loss.dtype)
+        return weighted + 0.5 * self.tasks[task].weight * log_variance
+
+    def factor(self, task: str) -> Tensor:
+        """What the loss of a task is multiplied by.
+
+        Args:
+            task: Its name.
+        """
         spec = self.tasks[task]
         if self.log_variances is None:
-            return spec.weight * loss
-        log_variance = self.log_variances[list(self.tasks).index(task)].to(loss.dtype)
-        factor = 0.5 if spec.task == "regression" else 1.0
-        return spec.weight * (factor * loss * torch.exp(-log_variance) + 0.5 * log_variance)
+            return torch.tensor(spec.weight, dtype=torch.float64)
+        kind = 0.5 if spec.task == "regression" else 1.0
+        log_variance = self.log_variances[list(self.tasks).index(task)]
+        return spec.weight * kind * torch.exp(-log_variance)
 
     def factors(self) -> dict[str, float]:
         """What each task's loss is multiplied by now."""
-        if self.log_variances is None:
-            return {name: spec.weight for name, spec in self.tasks.items()}
-        learned = torch.exp(-self.log_variances.detach().float()).tolist()
-        return {
-            name: spec.weight * (0.5 if spec.task == "regression" else 1.0) * factor
-            for (name, spec), factor in zip(self.tasks.items(), learned, strict=True)
-        }
+        return {name: float(self.factor(name).detach()) for name in self.tasks}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hyena_glt.training.pretraining import Pretraining as Pretraining
     from hyena_glt.training.settings import PretrainingSettings as PretrainingSettings
     from hyena_glt.training.settings import TrainingSettings as TrainingSettings
+    from hyena_glt.training.task_batches import TaskData as TaskData
     from hyena_glt.training.task_specific import (
         get_optimal_precision_config as get_optimal_precision_config,
     )
@@ -28,6 +29,7 @@ _HOME = {
     "EnhancedTrainingPipeline": "hyena_glt.training.pipeline",
     "Pretraining": "hyena_glt.training.pretraining",
     "PretrainingSettings": "hyena_glt.training.settings",
+    "TaskData": "hyena_glt.training.task_batches",
     "TrainingSettings": "hyena_glt.training.settings",
 }
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "MultiTaskTraining",
     "Pretraining",
     "PretrainingSettings",
+    "TaskData",
     "TrainingMonitor",
     "TrainingSettings",
     "get_curriculum_schedule",

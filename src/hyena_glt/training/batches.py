@@ -4,7 +4,7 @@ A loader decides which sequences make a batch; **this file** lets a training beg
 in one of several processes, with any number of workers, and still see the same.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -56,6 +56,13 @@ class BatchSource(Protocol):
             step: Steps taken so far.
         """
 
+    def about(self, step: int) -> dict[str, str]:
+        """What the log says of a step besides its figures.
+
+        Args:
+            step: From 0.
+        """
+
 
 class LoaderBatches:
     """The batches of a loader.
@@ -96,9 +103,9 @@ class LoaderBatches:
         self.loader = loader
         self.seed = seed
         self.processes = processes
-        self.reader = _Reader(loader.dataset, loader.collate_fn, seed, processes, turn)
+        self.reader = BatchReader(loader.dataset, loader.collate_fn, seed, processes, turn)
         self._order: tuple[int, list[list[int]]] = (-1, [])
-        self._keys: list[_Key] = []
+        self._keys: list[BatchKey] = []
         self._drawn = self._make_loader()
 
     def __len__(self) -> int:
@@ -124,7 +131,7 @@ class LoaderBatches:
             place: Batches that are left out.
         """
         order = self.order(epoch)
-        self._keys[:] = [_Key(epoch, n, order[n]) for n in range(place, len(order))]
+        self._keys[:] = [BatchKey(epoch, n, order[n]) for n in range(place, len(order))]
         # The loader draws a seed for its workers, which do not use it.
         with seeded(self.seed):
             drawn = iter(self._drawn)
@@ -152,7 +159,7 @@ class LoaderBatches:
         """
         epoch = max(0, step - 1) // len(self)
         for number, rows in enumerate(self.order(epoch)[:_CALIBRATION_BATCHES]):
-            yield self.reader.whole(_Key(epoch, number, rows))
+            yield self.reader.whole(BatchKey(epoch, number, rows))
 
     def names(self, step: int) -> list[str]:
         """Names of the sequences in the batch of a step, over all processes.
@@ -177,27 +184,48 @@ class LoaderBatches:
         """
         return step / len(self)
 
+    def about(self, step: int) -> dict[str, str]:
+        """Nothing.
+
+        Args:
+            step: From 0.
+        """
+        return {}
+
     def _make_loader(self) -> DataLoader[Any]:
         given = self.loader
-        return DataLoader(
-            self.reader, batch_size=None, sampler=self._keys,
-            collate_fn=_as_it_is, num_workers=given.num_workers, pin_memory=given.pin_memory,
-            timeout=given.timeout, worker_init_fn=_Worker(given.worker_init_fn),
+        return batch_loader(
+            self.reader, self._keys, num_workers=given.num_workers, pin_memory=given.pin_memory,
+            timeout=given.timeout, worker_init_fn=given.worker_init_fn,
             multiprocessing_context=given.multiprocessing_context,
             prefetch_factor=given.prefetch_factor, persistent_workers=given.persistent_workers,
         )  # fmt: skip
 
 
-class _Key(NamedTuple):
-    """Which batch: its epoch and number in it, and its sequences."""
+class BatchKey(NamedTuple):
+    """Which batch.
+
+    Attributes:
+        epoch: Pass over the data that it belongs to, from 0.
+        number: Its own among those of the epoch, from 0.
+        rows: Its sequences, over all processes.
+    """
 
     epoch: int
     number: int
     rows: Sequence[int]
 
 
-class _Reader(Dataset[Batch]):
-    """Makes batches by their keys, in whichever process."""
+class BatchReader(Dataset[Batch]):
+    """Makes batches by their keys, in whichever process.
+
+    Args:
+        dataset: Can be asked by number.
+        collate: Makes a batch of items.
+        seed: With a key, of all that is drawn in a batch.
+        processes: Of each batch, process r of n takes sequence r and every n-th behind it.
+        turn: Reads sequences from the other strand; None: none is turned.
+    """
 
     def __init__(
         self, dataset: Any, collate: Callable[..., Batch], seed: int, processes: Processes,
@@ -210,7 +238,7 @@ class _Reader(Dataset[Batch]):
         self.count = processes.count
         self.turn = turn
 
-    def __getitem__(self, key: _Key) -> Batch:
+    def __getitem__(self, key: BatchKey) -> Batch:
         """This process's share of a batch; a copy without labels where there is no row for it."""
         rows = key.rows[self.rank :: self.count]
         batch = self._read(key, rows or key.rows[:1], self.rank)
@@ -222,11 +250,15 @@ class _Reader(Dataset[Batch]):
             batch = self.turn(batch, flip)
         return batch
 
-    def whole(self, key: _Key) -> Batch:
-        """All of a batch, unturned."""
+    def whole(self, key: BatchKey) -> Batch:
+        """All of a batch, unturned.
+
+        Args:
+            key: Which one.
+        """
         return self._read(key, key.rows, 0)
 
-    def _read(self, key: _Key, rows: Sequence[int], rank: int) -> Batch:
+    def _read(self, key: BatchKey, rows: Sequence[int], rank: int) -> Batch:
         _set_epoch(self.dataset, key.epoch)  # workers that live on have not heard
         seed = _seed(self.seed, key.epoch, key.number, rank)
         if isinstance(self.collate, MaskedLanguageModelCollator):
@@ -234,6 +266,24 @@ class _Reader(Dataset[Batch]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self.collate([self.dataset[row] for row in rows])
+
+
+def batch_loader(
+    reader: Dataset[Batch], keys: Iterable[Any], *, worker_init_fn: Any = None, **options: Any
+) -> DataLoader[Any]:
+    """A loader of what a reader makes of some keys, in their order.
+
+    Args:
+        reader: Makes a batch of a key.
+        keys: Iterated over anew each time the loader is.
+        worker_init_fn: As for a ``DataLoader``.
+        options: Those of a ``DataLoader`` that concern its workers.
+    """
+    given: Any = keys
+    return DataLoader(
+        reader, batch_size=None, sampler=given, collate_fn=_as_it_is,
+        worker_init_fn=_Worker(worker_init_fn), **options,
+    )  # fmt: skip
 
 
 class _Worker:

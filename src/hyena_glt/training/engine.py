@@ -243,8 +243,9 @@ class Engine:
         if moved.average is not None:
             moved.average.update()
         self.log.write(
-            "step", step=step + 1, epoch=self.source.epoch(step + 1), **figures._asdict()
-        )
+            "step", step=step + 1, epoch=self.source.epoch(step + 1), **self.source.about(step),
+            **figures._asdict(),
+        )  # fmt: skip
         bar.step(figures.loss, figures.compression_ratio, figures.tokens)
         for callback in self.callbacks:
             callback.on_step(step + 1, figures)

@@ -7,13 +7,12 @@ model and decides which epoch was best; ``evaluator`` scores, ``run_log`` rememb
 
 import copy
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from transformers.modeling_utils import PreTrainedModel
@@ -41,7 +40,7 @@ from hyena_glt.training.finetuning import StartingPoint, fine_tuned
 from hyena_glt.training.fingerprints import fingerprint
 from hyena_glt.training.precision import Arithmetic, default_device
 from hyena_glt.training.progress import TrainingProgress
-from hyena_glt.training.run_log import RunLog
+from hyena_glt.training.run_log import RunLog, warnings_told
 from hyena_glt.training.settings import TrainingSettings
 from hyena_glt.training.step import seeded
 from hyena_glt.training.strands import turned
@@ -200,7 +199,7 @@ class EnhancedTrainingPipeline:
             raise ConfigError("training.strand=both is for labels; language_modeling needs forward")
         with (
             seeded(self.settings.seed),
-            self._warnings_as_notes(),
+            warnings_told(self._note),
             joined(self.settings.parallel, self.device) as processes,
         ):
             if self.model is None:
@@ -211,7 +210,8 @@ class EnhancedTrainingPipeline:
             if isinstance(self.model, HyenaGLTForSequenceClassification):
                 self.model.readout_penalty = READOUT_PENALTY / len(dataset)
             if self.task == "regression" and isinstance(dataset, GenomicDataset):
-                self._scale_targets(dataset)
+                assert isinstance(self.model, HyenaGLTForSequenceClassification)
+                scale_targets(self.model, dataset)
             with trained_parts(self.model, self.settings) as note:
                 if note is not None:
                     self._note_at_first(note)
@@ -285,14 +285,6 @@ class EnhancedTrainingPipeline:
         if self.start is not None:
             self._note_at_first(self.start.load_into(model))
         return model
-
-    def _scale_targets(self, dataset: GenomicDataset) -> None:
-        """Let the head start at the mean and the spread of the training values."""
-        assert isinstance(self.model, HyenaGLTForSequenceClassification)
-        values = torch.as_tensor(dataset.labels, dtype=torch.float32).view(len(dataset), -1)
-        spread = values.std(dim=0) if len(values) > 1 else torch.ones(values.shape[1])
-        self.model.classifier.shift.copy_(values.mean(dim=0))
-        self.model.classifier.scale.copy_(spread.clamp(min=1e-8))
 
     def _run(
         self,
@@ -375,11 +367,16 @@ class EnhancedTrainingPipeline:
         self.log.write("note", message=message)
         TrainingProgress(0, enabled=self.progress and is_first_rank()).line(message)
 
-    @contextmanager
-    def _warnings_as_notes(self) -> Iterator[None]:
-        """Say each warning once, however many epochs give it."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            yield
-        for text in dict.fromkeys(str(entry.message) for entry in caught):
-            self._note(f"warning: {text}")
+
+def scale_targets(model: HyenaGLTForSequenceClassification, dataset: GenomicDataset) -> None:
+    """Let a head start at the mean and the spread of its training values.
+
+    Args:
+        model: For values.
+        dataset: Training data, whose labels are values.
+    """
+    values = torch.as_tensor(np.asarray(dataset.labels), dtype=torch.float32)
+    values = values.view(len(dataset), -1)
+    spread = values.std(dim=0) if len(values) > 1 else torch.ones(values.shape[1])
+    model.classifier.shift.copy_(values.mean(dim=0))
+    model.classifier.scale.copy_(spread.clamp(min=1e-8))

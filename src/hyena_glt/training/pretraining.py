@@ -302,3 +302,7 @@ class _Source:
     def epoch(self, step: int) -> float:
         """Passes over the genome."""
         return self.pretraining.passes(step)
+
+    def about(self, step: int) -> dict[str, str]:
+        """Nothing."""
+        return {}

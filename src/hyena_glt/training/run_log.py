@@ -7,6 +7,9 @@ decision the program took for the user).
 import json
 import math
 import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -90,6 +93,20 @@ class RunLog:
             lines = "".join(json.dumps(event) + "\n" for event in self.events)
             unfinished.write_text(lines, encoding="utf-8")
         self._file = self._path.open("a", encoding="utf-8")
+
+
+@contextmanager
+def warnings_told(tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell each warning once, however many epochs give it, when all is done.
+
+    Args:
+        tell: Takes a sentence.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for text in dict.fromkeys(str(entry.message) for entry in caught):
+        tell(f"warning: {text}")
 
 
 def finite(value: Any) -> Any:

@@ -9,7 +9,7 @@ from torch.utils import data as torch_data
 
 from hyena_glt.data.streaming import StreamingGenomicDataset
 from hyena_glt.data.streaming_loader import StreamingLoader, create_streaming_loader
-from hyena_glt.errors import ConfigError
+from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.tokenizers import DNATokenizer
 
 BASES = DNATokenizer(kmer_size=1)
@@ -126,6 +126,56 @@ def test_workers_of_all_ranks_share_the_records_and_go_on(monkeypatch, ranks, wo
                 assert fake.read(make, stop) == whole[stop:]
         assert max(shares) - min(shares) <= 1
         assert sorted(seen) == list(range(1, count + 1))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    count=st.integers(1, 40),
+    ranks=st.integers(1, 4),
+    batch_size=st.integers(1, 5),
+    buffer=st.sampled_from([0, 5]),
+    stop=st.integers(0, 12),
+)
+def test_all_ranks_give_equally_many_batches_and_every_record(
+    count, ranks, batch_size, buffer, stop
+):
+    shares = []
+    for rank in range(ranks):
+        options = {
+            "rank": rank, "world_size": ranks, "batch_size": batch_size, "shuffle_buffer": buffer,
+        }  # fmt: skip
+        if count < ranks:
+            with pytest.raises(DataError, match=f"too few sequences for {ranks} processes"):
+                list(loader(count, **options))
+            continue
+        wanted = numbers(loader(count, **options))
+        shares.append(wanted)
+        stopped, other = loader(count, **options), loader(count, **options)
+        begun = numbers(islice(stopped, stop))
+        if stop <= len(wanted):  # behind the last of them, but not yet in the next epoch
+            other.load_state_dict(stopped.state_dict())
+            assert begun + numbers(other) == wanted
+    if count >= ranks:
+        assert len({len(wanted) for wanted in shares}) == 1
+        assert sorted(flat(chain(*shares))) == list(range(1, count + 1))
+        sizes = [len(batch) for wanted in shares for batch in wanted]
+        assert max(sizes) <= batch_size + (ranks > 1)
+
+
+@pytest.mark.parametrize("count", [12, 13, 14, 16])
+def test_workers_of_all_ranks_give_equally_many_batches(count):
+    shares = [
+        numbers(loader(count, num_workers=2, rank=rank, world_size=3, batch_size=2))
+        for rank in range(3)
+    ]
+    assert len({len(wanted) for wanted in shares}) == 1
+    assert sorted(flat(chain(*shares))) == list(range(1, count + 1))
+
+
+def test_a_worker_that_only_some_ranks_need_is_refused():
+    for rank in range(2):  # the fourth sequence would be the second worker's on the second rank
+        with pytest.raises(DataError, match="too few sequences for 2 processes"):
+            list(loader(3, num_workers=2, rank=rank, world_size=2))
 
 
 @pytest.mark.parametrize("stop", [0, 3, 6])

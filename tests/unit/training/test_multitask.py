@@ -1,18 +1,26 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.data.augmentation import Mutate
 from hyena_glt.data.datasets import GenomicDataset
-from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.errors import ConfigError, DataError, TrainingError, TrainingStopped
 from hyena_glt.evaluation.metrics import compute_metrics
 from hyena_glt.model.multitask import HyenaGLTForMultiTask
 from hyena_glt.tokenizers import DNATokenizer, GenomicTokenizer
-from hyena_glt.training.multitask import MultiTaskTraining, TaskBatches, TaskData, task_shares
+from hyena_glt.training.callbacks import Callback
+from hyena_glt.training.checkpoints import newest
+from hyena_glt.training.multitask import MultiTaskTraining
 from hyena_glt.training.run_log import RunLog
 from hyena_glt.training.settings import TrainingSettings
+from hyena_glt.training.task_batches import TaskData
 
 TOKENIZER = DNATokenizer(kmer_size=1)
 TINY = {
@@ -104,66 +112,178 @@ def test_saved_is_loaded_for_every_task(tmp_path):
     assert torch.allclose(both, loaded(19 - ids.flip(1), task="b").logits, atol=1e-5)
 
 
-# --- which task a step is about ------------------------------------------------------------------
+# --- P9: killed and gone on with is left alone ----------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("alpha", "expected"), [(0.0, [0.5, 0.5]), (0.5, [0.75, 0.25]), (1.0, [0.9, 0.1])]
-)
-def test_shares_follow_size_to_the_power(alpha, expected):
-    assert list(task_shares({"a": 900, "b": 100}, alpha).values()) == pytest.approx(expected)
+class Signals(Callback):
+    """Sends this process a signal after a step."""
+
+    def __init__(self, step, kind):
+        self.step, self.kind = step, kind
+
+    def on_step(self, step, figures):
+        if step == self.step:
+            os.kill(os.getpid(), self.kind)
 
 
-def test_batches_are_drawn_in_these_shares():
-    tasks = {"large": task(count=144), "small": task(WORDS[1], count=16)}
-    settings = TrainingSettings(num_epochs=200, batch_size=16)
-    batches = TaskBatches(tasks, settings)
-    assert batches.steps_per_epoch == 10
-    assert len(batches) == 2000
-    small = float((batches.tasks_of_steps == 1).mean())
-    assert small == pytest.approx(0.25, abs=3 * np.sqrt(0.25 * 0.75 / 2000))
+def of_three_kinds(*callbacks, workers=0, **settings):
+    """Classes, values and labels per base; two of the tasks are about the same sequences."""
+    rows = letters(24, 32, 0)
+    kinds = {
+        "classes": ("classification", [int(WORDS[0] in row) for row in rows]),
+        "values": ("regression", [row.count("G") / 10 for row in rows]),
+        "bases": ("token_classification", [[int(base in "CG") for base in row] for row in rows]),
+    }
+    data = {
+        name: GenomicDataset(
+            [{"id": f"s{n}", "sequence": row, "labels": label}
+             for n, (row, label) in enumerate(zip(rows, labels, strict=True))],
+            TOKENIZER, None, kind,
+        )
+        for name, (kind, labels) in kinds.items()
+    }  # fmt: skip
+    augmented = data["classes"].augmented(Mutate(0.05))
+    tasks = {
+        "classes": TaskData(augmented, data["classes"], "both"),
+        "again": TaskData(augmented, data["classes"], weight=2.0),
+        "values": TaskData(data["values"], data["values"]),
+        "bases": TaskData(data["bases"], data["bases"], "both"),
+    }
+    options = {
+        "num_epochs": 2, "batch_size": 16, "checkpoint_every": 2, "precision": "fp32",
+        "task_weighting": "uncertainty", "curriculum": "length",
+    }  # fmt: skip
+    return MultiTaskTraining(
+        HyenaGLTConfig.for_tokenizer(TOKENIZER, **TINY, dropout=0.1), tasks,
+        TrainingSettings(**options | settings), progress=False, callbacks=callbacks,
+        num_workers=workers,
+    )  # fmt: skip
 
 
-def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+def told(trainer, event):
+    found = [one for one in trainer.log.events if one["event"] == event]
+    return [{name: value for name, value in one.items() if name != "seconds"} for one in found]
 
 
-def test_a_batch_is_a_function_of_seed_and_step():
-    tasks = {"a": task(), "b": task(WORDS[1], strand="both")}
-    settings = TrainingSettings(num_epochs=6, batch_size=16, seed=3)
-    forward = TaskBatches(tasks, settings)
-    shown = [forward[step] for step in range(len(forward))]
-    again = TaskBatches(tasks, settings)
-    for step in reversed(range(len(again))):
-        assert same(shown[step], again[step]), step
-    other = TaskBatches(tasks, TrainingSettings(num_epochs=6, batch_size=16, seed=4))
-    assert any(not same(shown[step], other[step]) for step in range(len(other)))
+def check_same(ours, theirs, results):
+    states = [trainer.model.state_dict() for trainer in (ours, theirs)]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    one, other = (result._replace(seconds=0, validation={}) for result in results)
+    assert one == other
+    for name, found in results[0].validation.items():
+        assert found.metrics == results[1].validation[name].metrics
 
 
-def test_every_sequence_of_a_task_comes_once_in_each_of_its_passes():
-    tasks = {"a": task(count=48), "b": task(WORDS[1], count=32)}
-    batches = TaskBatches(tasks, TrainingSettings(num_epochs=8, batch_size=16))
-    seen = {0: [], 1: []}
-    for step in range(len(batches)):
-        batch = batches[step]
-        seen[int(batch["task"])] += [tuple(row) for row in batch["input_ids"].tolist()]
-    for number, count in ((0, 48), (1, 32)):
-        whole = len(seen[number]) // count * count
-        assert whole >= count
-        for start in range(0, whole, count):
-            assert len(set(seen[number][start : start + count])) == count
+class Dies(Callback):
+    """Ends the process, as far as the training can tell, after a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step(self, step, figures):
+        if step == self.step:
+            raise KeyboardInterrupt
 
 
-def test_under_a_curriculum_tasks_join_one_after_another():
-    tasks = {name: task(seed=seed) for seed, name in enumerate("abc")}
-    settings = TrainingSettings(
-        num_epochs=20, batch_size=16, curriculum="length", curriculum_fraction=0.5
-    )
-    drawn = TaskBatches(tasks, settings).tasks_of_steps
-    quarter = len(drawn) // 4
-    assert set(drawn[:quarter]) == {0}
-    assert set(drawn[quarter : 2 * quarter]) == {0, 1}
-    assert set(drawn[2 * quarter :]) == {0, 1, 2}
+def check_resumed(whole, expected, workers, folder):
+    resumed = of_three_kinds(workers=workers)
+    torch.rand(3)  # the caller's random state must not matter
+    result = resumed.run(checkpoints=folder)
+    check_same(resumed, whole, (result, expected))
+    taken = told(resumed, "step")
+    assert 0 < len(taken) < expected.steps == 12
+    assert taken == told(whole, "step")[-len(taken) :]
+    assert {event["task"] for event in told(whole, "step")} == set(whole.tasks)
+
+
+@pytest.mark.parametrize(("steps", "workers"), [([3, 8], 0), ([5], 2)])
+def test_a_training_that_dies_and_goes_on_is_one_that_did_not(steps, workers, tmp_path):
+    whole = of_three_kinds()
+    expected = whole.run()
+    for step in steps:
+        with pytest.raises(KeyboardInterrupt):
+            of_three_kinds(Dies(step), workers=workers).run(checkpoints=tmp_path)
+    check_resumed(whole, expected, workers, tmp_path)
+
+
+_KILLED = """
+import runpy, signal, sys
+from pathlib import Path
+own = runpy.run_path(sys.argv[1])
+deadly = own["Signals"](int(sys.argv[3]), signal.SIGKILL)
+own["of_three_kinds"](deadly, workers=int(sys.argv[4])).run(checkpoints=Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("draw", range(5))
+def test_killed_at_any_step(workers, draw, tmp_path):
+    whole = of_three_kinds()
+    expected = whole.run()
+    step = int(np.random.default_rng((workers, draw)).integers(3, 12))
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, __file__, str(tmp_path), str(step), str(workers)],
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    check_resumed(whole, expected, workers, tmp_path)
+
+
+def test_a_notice_saves_and_stops_and_the_training_goes_on(tmp_path):
+    whole = of_three_kinds(checkpoint_every=100)
+    expected = whole.run()
+    with pytest.raises(TrainingStopped, match="stopped after step 7 of 12"):
+        of_three_kinds(Signals(7, signal.SIGTERM), checkpoint_every=100).run(checkpoints=tmp_path)
+    assert newest(tmp_path).name == "step-000000007.safetensors"
+    resumed = of_three_kinds(checkpoint_every=100)
+    result = resumed.run(checkpoints=tmp_path)
+    check_same(resumed, whole, (result, expected))
+    assert len(told(resumed, "step")) == 5
+
+
+def test_other_data_are_refused(tmp_path):
+    training({"a": task(count=32)}).run(checkpoints=tmp_path)
+    other = training({"a": task(count=48)})
+    with pytest.raises(DataError, match=r"on other data: a: 32 .*; now there are a: 48 sequences"):
+        other.run(checkpoints=tmp_path)
+
+
+def test_a_loss_that_is_no_number_names_task_and_sequences(tmp_path):
+    class Breaks(Callback):
+        def on_start(self, total_steps, step=0, model=None):
+            self.model = model
+
+        def on_step(self, step, figures):
+            if step == 4:
+                with torch.no_grad():
+                    self.model.model.final_norm.weight.fill_(float("nan"))
+
+    trainer = of_three_kinds(Breaks(), checkpoint_every=3)
+    with pytest.raises(
+        TrainingError, match=r"^step 5: the loss is nan; .*; the batch was "
+    ) as raised:
+        trainer.run(checkpoints=tmp_path)
+    name, key = trainer.order[4]
+    assert f"{name}/s{key.rows[0]}, {name}/s{key.rows[1]}, " in str(raised.value)
+    assert newest(tmp_path).name == "step-000000003.safetensors"
+
+
+def test_a_batch_in_parts_teaches_what_the_whole_one_teaches():
+    runs = []
+    for parts in (1, 3):
+        # Patches of a fixed length: a threshold that follows the data would be that of the parts.
+        trainer = of_three_kinds(gradient_accumulation=parts)
+        config = trainer.model.config
+        config.dropout = config.head_dropout = 0.0
+        config.boundary_scorer = "fixed"
+        config.target_compression = None
+        runs.append(MultiTaskTraining(config, trainer.tasks, trainer.settings, progress=False))
+        runs[-1].run()
+    own, other = ([event["loss"] for event in told(trainer, "step")] for trainer in runs)
+    assert other == pytest.approx(own, rel=1e-4)
 
 
 # --- weights of the losses -----------------------------------------------------------------------
@@ -184,6 +304,25 @@ def test_learned_weights_move_to_where_the_losses_are_and_given_ones_stay():
     fixed = training({"a": task(weight=2.0), "b": task(WORDS[1])})
     fixed.run()
     assert fixed.model.task_weights.factors() == {"a": 2.0, "b": 1.0}
+
+
+def test_a_weight_is_of_the_task_and_not_of_the_entropy_head():
+    gradients = []
+    for weight in (1.0, 4.0):
+        model = training({"a": task(weight=weight), "b": task(WORDS[1])}).model.train()
+        torch.manual_seed(0)
+        batch = [task().train[row] for row in range(4)]
+        ids, labels = (
+            torch.stack([row[name] for row in batch]) for name in ("input_ids", "labels")
+        )
+        model(ids, labels, task="a").loss.backward()
+        entropy = {name: p.grad for name, p in model.named_parameters() if "entropy_head" in name}
+        gradients.append((entropy, model.heads["a_head"]["classifier"].out.weight.grad))
+    (entropy, head), (weighted_entropy, weighted_head) = gradients
+    assert entropy
+    for name, gradient in entropy.items():
+        assert torch.allclose(weighted_entropy[name], gradient, rtol=1e-4, atol=1e-8), name
+    assert torch.allclose(weighted_head, 4 * head, rtol=1e-4)
 
 
 # --- kinds of tasks ------------------------------------------------------------------------------
@@ -243,6 +382,8 @@ def test_what_cannot_be_trained_is_refused():
         training({"a": TaskData(bare, bare)})
     with pytest.raises(ConfigError, match=r"the name 'a\.b' must be made of letters"):
         training({"a.b": task()})
+    with pytest.raises(ConfigError, match=r"training\.freeze=backbone: several tasks start"):
+        training({"a": task()}, freeze="backbone")
 
 
 def test_an_unknown_task_is_named_with_the_nearest():
