@@ -23,12 +23,21 @@ if TYPE_CHECKING:
     from hyena_glt.evaluation.baselines import InterpolatedMarkov
     from hyena_glt.evaluation.detailed import evaluate_predictions
     from hyena_glt.evaluation.genomic import evaluate_genomic_model
+    from hyena_glt.inference.explaining import Explainer
     from hyena_glt.inference.generation import generate_sequences
     from hyena_glt.inference.loading import load_language_model
     from hyena_glt.inference.scoring import score_sequence
+    from hyena_glt.inference.variants import VariantScorer
     from hyena_glt.interpretability import (
+        HyenaInterpretabilityFramework,
         analyze_attention_patterns,
+        attention_profiles,
+        attribute,
         compute_compression_statistics,
+        compute_gradient_attributions,
+        discover_motifs,
+        evaluate_motif_quality,
+        visualize_compression_patterns,
         visualize_model_behavior,
     )
     from hyena_glt.model.cache import HyenaGLTCache
@@ -60,6 +69,7 @@ __all__ = [
     "CurriculumScheduler",
     "DNATokenizer",
     "EnhancedTrainingPipeline",
+    "Explainer",
     "Genome",
     "GenomicDataset",
     "GenomicTokenizer",
@@ -72,6 +82,7 @@ __all__ = [
     "HyenaGLTForSequenceClassification",
     "HyenaGLTForTokenClassification",
     "HyenaGLTOutput",
+    "HyenaInterpretabilityFramework",
     "InterpolatedMarkov",
     "KmerReadout",
     "MultiTaskTraining",
@@ -82,15 +93,22 @@ __all__ = [
     "SequenceCollator",
     "StreamingGenomicDataset",
     "TokenClassificationHead",
+    "VariantScorer",
     "analyze_attention_patterns",
+    "attention_profiles",
+    "attribute",
     "compute_compression_statistics",
+    "compute_gradient_attributions",
     "create_genomic_dataloaders",
     "create_streaming_loader",
+    "discover_motifs",
     "evaluate_genomic_model",
+    "evaluate_motif_quality",
     "evaluate_predictions",
     "generate_sequences",
     "load_language_model",
     "score_sequence",
+    "visualize_compression_patterns",
     "visualize_model_behavior",
 ]
 
@@ -98,6 +116,7 @@ _HOME = {
     "CurriculumScheduler": "hyena_glt.training.curriculum",
     "DNATokenizer": "hyena_glt.tokenizers",
     "EnhancedTrainingPipeline": "hyena_glt.training.pipeline",
+    "Explainer": "hyena_glt.inference.explaining",
     "Genome": "hyena_glt.data.genome",
     "GenomicDataset": "hyena_glt.data.datasets",
     "GenomicTokenizer": "hyena_glt.tokenizers",
@@ -110,6 +129,7 @@ _HOME = {
     "HyenaGLTForSequenceClassification": "hyena_glt.model.faces",
     "HyenaGLTForTokenClassification": "hyena_glt.model.faces",
     "HyenaGLTOutput": "hyena_glt.model.outputs",
+    "HyenaInterpretabilityFramework": "hyena_glt.interpretability",
     "InterpolatedMarkov": "hyena_glt.evaluation.baselines",
     "KmerReadout": "hyena_glt.tasks.readout",
     "MultiTaskTraining": "hyena_glt.training.multitask",
@@ -120,15 +140,22 @@ _HOME = {
     "SequenceCollator": "hyena_glt.data.collators",
     "StreamingGenomicDataset": "hyena_glt.data.streaming",
     "TokenClassificationHead": "hyena_glt.tasks.heads",
+    "VariantScorer": "hyena_glt.inference.variants",
     "analyze_attention_patterns": "hyena_glt.interpretability",
+    "attention_profiles": "hyena_glt.interpretability",
+    "attribute": "hyena_glt.interpretability",
     "compute_compression_statistics": "hyena_glt.interpretability",
+    "compute_gradient_attributions": "hyena_glt.interpretability",
     "create_genomic_dataloaders": "hyena_glt.data.loaders",
     "create_streaming_loader": "hyena_glt.data.streaming_loader",
+    "discover_motifs": "hyena_glt.interpretability",
     "evaluate_genomic_model": "hyena_glt.evaluation.genomic",
+    "evaluate_motif_quality": "hyena_glt.interpretability",
     "evaluate_predictions": "hyena_glt.evaluation.detailed",
     "generate_sequences": "hyena_glt.inference.generation",
     "load_language_model": "hyena_glt.inference.loading",
     "score_sequence": "hyena_glt.inference.scoring",
+    "visualize_compression_patterns": "hyena_glt.interpretability",
     "visualize_model_behavior": "hyena_glt.interpretability",
 }
 

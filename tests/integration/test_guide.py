@@ -4,6 +4,7 @@ import copy
 import inspect
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -387,16 +388,63 @@ def test_api_of_the_analysis(quick_start, tmp_path):
     assert len(with_tokenizer.sequences) == 2
 
 
+def test_interpretability_suite(tmp_path):
+    import hyena_glt
+    from hyena_glt import (
+        DNATokenizer,
+        HyenaGLTConfig,
+        HyenaGLTForSequenceClassification,
+        HyenaInterpretabilityFramework,
+    )
+
+    # The methods and their arguments are those of the guide's class.
+    wanted = {
+        "analyze_attention_patterns": ["self", "model", "sequences"],
+        "compute_gradient_attributions": ["self", "model", "sequences", "targets"],
+        "visualize_compression_patterns": ["self", "model", "sequences"],
+    }
+    for name, arguments in wanted.items():
+        given = inspect.signature(getattr(HyenaInterpretabilityFramework, name)).parameters
+        assert list(given)[: len(arguments)] == arguments
+        rest = list(given.values())[len(arguments) :]
+        assert all(one.default is not inspect.Parameter.empty for one in rest)
+
+    config = HyenaGLTConfig.for_tokenizer(
+        DNATokenizer(kmer_size=1), hidden_size=32, num_layers=2, num_attention_heads=4,
+        causal=False, num_labels=3,
+    )  # fmt: skip
+    model = HyenaGLTForSequenceClassification(config)
+    sequences = ["ATGGCGTTAGCCAAAGGTCCA", "ATCGATCGATTTGC"]
+    framework = HyenaInterpretabilityFramework()
+    attention = framework.analyze_attention_patterns(model, sequences)
+    assert [len(one.patch_index) for one in attention] == [21, 14]
+    found = framework.compute_gradient_attributions(model, sequences, targets=[2, 0])
+    assert [len(one.scores) for one in found] == [21, 14]
+    alone = hyena_glt.compute_gradient_attributions(model, sequences[1:], 0)[0]
+    assert torch.allclose(found[1].scores, alone.scores, atol=1e-6)
+    figure = framework.visualize_compression_patterns(model, sequences, tmp_path / "patches.png")
+    assert (tmp_path / "patches.png").stat().st_size > 5000
+    statistics = framework.compute_compression_statistics(model, sequences)
+    titles = [axes.get_title(loc="right") for axes in figure.axes[:2]]
+    for title, one in zip(titles, statistics.sequences, strict=True):
+        assert title.startswith(f"{len(one.lengths)} patches")
+    assert framework.visualize_model_behavior(model, sequences).axes
+    assert model.training
+
+
 def test_model_evaluation(quick_start):
     from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
     import hyena_glt
     from hyena_glt import HyenaGLT, analyze_attention_patterns, create_genomic_dataloaders
+    from hyena_glt.biology.motifs import Motif
     from hyena_glt.errors import ConfigError
+    from hyena_glt.interpretability.motif_quality import evaluate_motif_quality
     from hyena_glt.tasks import SequenceClassificationHead
 
     config, _, tokenizer = quick_start
-    evaluate_motif_quality = test_sequences = known_motifs = None
+    test_sequences = ["ATGGCGTTAGCCAAAGGTCCATAA" * 3, "TTGACATATAATGCAAACGT" * 3]
+    known_motifs = [Motif("TATA", 0.1 + 0.6 * np.eye(4)[[3, 0, 3, 0, 0, 0]])]
 
     def evaluate_genomic_model(model, test_loader, tasks):
         """Multi-task evaluation protocol"""
@@ -436,11 +484,12 @@ def test_model_evaluation(quick_start):
     test_loader = create_genomic_dataloaders(data, data, tokenizer, batch_size=8)["val"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a class may never be predicted
-        guides = evaluate_genomic_model(model, test_loader, ["classification"])
+        guides = evaluate_genomic_model(model, test_loader, ["classification", "motif_discovery"])
+    assert guides["motif_discovery"]["known"] == 1.0
     ours = hyena_glt.evaluate_genomic_model(model, test_loader, ["classification"])
     found = {name: ours["classification"][name] for name in guides["classification"]}
     assert found == pytest.approx(guides["classification"])
-    with pytest.raises(ConfigError, match="motif_discovery is not built yet"):
+    with pytest.raises(ConfigError, match="motif_discovery needs sequences and known motifs"):
         hyena_glt.evaluate_genomic_model(model, test_loader, ["motif_discovery"])
 
 

@@ -128,6 +128,33 @@ class Motif:
         surprise = -np.log2(p, where=p > 0, out=np.zeros_like(p))
         return 2.0 - (p * surprise).sum(axis=1)
 
+    def consensus(self) -> str:
+        """Write the motif in IUPAC letters.
+
+        Returns:
+            One letter for each position: the base with more than half of the probability and at
+            least twice that of any other; else the two bases with more than three quarters of it;
+            else N.
+
+        Source:
+            Cavener 1987, Nucleic Acids Research 15:1353.
+
+        Example:
+            >>> Motif("m", np.array([[0.9, 0.1, 0, 0], [0.4, 0, 0.5, 0.1], [0.25] * 4])).consensus()
+            'ARN'
+        """
+        letters = {frozenset(bases): letter for letter, bases in DNA.ambiguity.items()}
+        written = []
+        for row in self.probabilities:
+            first, second = np.argsort(-row, kind="stable")[:2].tolist()
+            if row[first] > 0.5 and row[first] >= 2 * row[second]:
+                written.append(DNA.letters[first])
+            elif row[first] + row[second] > 0.75:
+                written.append(letters[frozenset((DNA.letters[first], DNA.letters[second]))])
+            else:
+                written.append("N")
+        return "".join(written)
+
     def reverse_complement(self) -> "Motif":
         """Turn the motif to the other strand; the name stays."""
         return Motif(self.name, self.probabilities[::-1, ::-1])

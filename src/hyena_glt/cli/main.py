@@ -84,6 +84,38 @@ class Molecule(StrEnum):
     mixed = "mixed"
 
 
+class ReadStrand(StrEnum):
+    """Which strands of a reference are read."""
+
+    auto = "auto"
+    both = "both"
+    forward = "forward"
+    reverse = "reverse"
+
+
+class ContigNames(StrEnum):
+    """How contigs are looked up."""
+
+    as_is = "as-is"
+    auto = "auto"
+
+
+class BaseMethod(StrEnum):
+    """How bases are weighed."""
+
+    input_x_gradient = "input_x_gradient"
+    integrated_gradients = "integrated_gradients"
+    mutagenesis = "mutagenesis"
+
+
+class Comparison(StrEnum):
+    """How motifs are compared with known ones."""
+
+    auto = "auto"
+    tomtom = "tomtom"
+    own = "own"
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         Console().print(f"hyena-glt {__version__}", highlight=False)
@@ -387,6 +419,70 @@ def predict(
 
 
 @app.command()
+def annotate(
+    model: Annotated[Path, typer.Option(help="Folder of a training with --annotation.")],
+    fasta: Annotated[Path, typer.Option(help="Genome: FASTA (.gz); - for standard input.")],
+    output: Annotated[
+        Path, typer.Option(help="Features as .gff3 or .bed (.gz), or probabilities as .bw.")
+    ],
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="GFF3 or GTF (.gz) to compare with, beside longest ORFs as a baseline."),
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONTIG[:FIRST-LAST]",
+            help="Only this part, 1-based with the last base included. May be repeated.",
+        ),
+    ] = None,
+    orfs: Annotated[
+        bool | None,
+        typer.Option(
+            "--orfs/--no-orfs",
+            help="Genes as open reading frames without introns, or as runs of a class.  "
+            "[default: frames for classes CDS+ and CDS-]",
+        ),
+    ] = None,
+    genetic_code: Annotated[
+        int, typer.Option(help="NCBI's number: 11 bacteria, archaea and plastids, 1 standard.")
+    ] = 11,
+    min_codons: Annotated[
+        int, typer.Option(min=2, help="Fewest codons of a gene, stop included.")
+    ] = 30,
+    min_length: Annotated[
+        int, typer.Option(min=1, help="Fewest bases of a feature that is no reading frame.")
+    ] = 30,
+    baseline_codons: Annotated[
+        int, typer.Option(min=20, help="Fewest codons of an ORF of the baseline.")
+    ] = 100,
+    track: Annotated[
+        str | None, typer.Option(help="Class of the .bw file; else one file per class.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows per forward pass.")] = 16,
+) -> None:
+    """Annotate a genome of any size: features, or probabilities for a genome browser.
+
+    With --truth the calls are scored by bases, whole features and start codons.
+
+    [bold]Examples[/]
+
+        hyena-glt annotate --model runs/genes --fasta new.fna.gz --output genes.gff3
+
+        hyena-glt annotate --model runs/genes --fasta ecoli.fna.gz --truth ecoli.gff.gz
+        --region NC_000913.3:3713323-4641652 --output held_out.gff3
+
+        hyena-glt annotate --model runs/genes --fasta new.fna.gz --track CDS+ --output plus.bw
+    """
+    from hyena_glt.cli.annotate import AnnotateOptions, run_annotate
+
+    options = AnnotateOptions(
+        region or [], orfs, genetic_code, min_codons, min_length, baseline_codons, track, batch_size
+    )
+    run_annotate(model, fasta, output, truth, options)
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a train or pretrain run.")],
     watch: Annotated[
@@ -433,6 +529,76 @@ def inspect(
     from hyena_glt.cli.use import run_inspection
 
     run_inspection(sequence, model, boundaries, rows)
+
+
+@app.command()
+def explain(
+    model: Annotated[Path, typer.Option(help="Folder of a training or pretraining.")],
+    fasta: Annotated[Path, typer.Option(help="Sequences: FASTA, FASTQ, a table, ... (.gz).")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="HTML file; or a folder, for pages with tables (TSV) and pictures (PNG)."
+        ),
+    ] = Path("explain.html"),
+    record: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a sequence to explain. May be repeated. Else all, up to 20."),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONTIG:FIRST-LAST",
+            help="A stretch to explain, 1-based with the last base included, as in genome "
+            "browsers.",
+        ),
+    ] = None,
+    annotation: Annotated[
+        Path | None, typer.Option(help="Features to draw and to test: GFF3, GTF or BED (.gz).")
+    ] = None,
+    output_class: Annotated[
+        str | None, typer.Option("--class", help="Class to explain; else the one predicted.")
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="mutagenesis, saliency, input_x_gradient, integrated_gradients, none; "
+            "auto: mutagenesis where it is affordable."
+        ),
+    ] = "auto",
+    flank: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Bases around a region that models of single bases read as well.  [default: 200]",
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Most letters that are mutated; the cost is its square.")
+    ] = 1000,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences per forward pass.")] = 64,
+    task: Annotated[str | None, _TASK] = None,
+) -> None:
+    """Say why a model predicts what it predicts, on a page for the browser.
+
+    The page shows prediction, attribution, variants, patches and attention base by base, beside an
+    annotation; it needs no network. Works with classifiers, models that label bases, and language
+    models.
+
+    [bold]Examples[/]
+
+        hyena-glt explain --model runs/mine --fasta new.fa --record seq1
+
+        hyena-glt explain --model runs/genes --fasta genome.fna --region chr1:1001-2000
+        --annotation genome.gff3 --output pages/gene
+    """
+    from hyena_glt.cli.explain import run_explanation
+
+    run_explanation(
+        model, fasta, output, records=record or [], region=region, annotation=annotation,
+        output_name=output_class, method=method, flank=flank, limit=limit, batch_size=batch_size,
+        task=task,
+    )  # fmt: skip
 
 
 @app.command()
@@ -537,6 +703,167 @@ def score(
     run_scoring(model, fasta, output, per_base)
 
 
+@app.command()
+def variants(
+    model: Annotated[Path, typer.Option(help="Folder of a pretraining or a training.")],
+    vcf: Annotated[str, typer.Option(help="Variants: VCF (.gz); - for standard input.")],
+    fasta: Annotated[Path, typer.Option(help="Reference genome: FASTA, plain or bgzipped.")],
+    output: Annotated[
+        Path, typer.Option(help="File to write: .vcf, .vcf.gz (with an index), .tsv or .tsv.gz.")
+    ],
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help=".npz or .parquet file for the change of the embedding of each allele."),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(help="Bases around a variant that the model reads.  [default: 1024 or fewer]"),
+    ] = None,
+    strand: Annotated[
+        ReadStrand,
+        typer.Option(
+            help="Strands of the reference to read; auto: both for language models, for others "
+            "what their training meant."
+        ),
+    ] = ReadStrand.auto,
+    contig_naming: Annotated[
+        ContigNames,
+        typer.Option(
+            help="auto: 1 may also be chr1, MT chrM, and a contig chr1:1001-2000 of the FASTA "
+            "file is that slice of chr1."
+        ),
+    ] = ContigNames.as_is,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse a VCF file that is not sorted or holds an allele that cannot be scored, "
+            "a REF that is not in the FASTA file above all.",
+        ),
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that died, if there is one.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows per forward pass.")] = 32,
+    task: Annotated[str | None, _TASK] = None,
+) -> None:
+    """Score variants: what the model makes of the alternative allele, against the reference.
+
+    Language models give the difference of the log-likelihoods (negative: the alternative is less
+    likely), trained models that of log odds and probabilities, or of values.  Every record is
+    written again with all it holds; those that cannot be scored say why, and are counted.
+
+    [bold]Examples[/]
+
+        hyena-glt variants --model runs/genome --vcf calls.vcf.gz --fasta ref.fa
+        --output scored.vcf.gz
+
+        hyena-glt variants --model runs/mine --vcf calls.vcf --fasta chr17.fa --contig-naming auto
+        --output scored.tsv --embeddings changes.npz
+    """
+    from hyena_glt.cli.variants import run_variants
+
+    settings = {
+        "window": window, "strand": strand.value, "contig_naming": contig_naming.value,
+        "batch_size": batch_size, "task": task,
+    }  # fmt: skip
+    run_variants(
+        model, vcf, fasta, output, embeddings=embeddings, strict=strict, resume=resume,
+        settings=settings,
+    )  # fmt: skip
+
+
+@app.command()
+def motifs(
+    model: Annotated[Path, typer.Option(help="Folder of a training; with --boundaries any model.")],
+    fasta: Annotated[
+        Path,
+        typer.Option(
+            "--fasta",
+            "--positive",
+            help="Sequences to explain: FASTA, a table, ... (.gz), best a thousand or more, of "
+            "both classes.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option(help="Folder to write; must not exist.")],
+    database: Annotated[
+        Path | None,
+        typer.Option(help="Known motifs to compare with: MEME, JASPAR or TRANSFAC (.gz)."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="Class or label to explain; else the second of two classes.",
+        ),
+    ] = None,
+    method: Annotated[
+        BaseMethod,
+        typer.Option(
+            help="How bases are weighed. mutagenesis replaces every base by every other and is the "
+            "reference; input_x_gradient estimates the same from one pass."
+        ),
+    ] = BaseMethod.input_x_gradient,
+    both_strands: Annotated[
+        bool,
+        typer.Option(
+            "--both-strands/--forward", help="Whether a motif may lie on either strand of DNA."
+        ),
+    ] = True,
+    most_sequences: Annotated[
+        int, typer.Option(min=0, help="Explain so many, drawn at random; 0: all.")
+    ] = 2000,
+    least_sites: Annotated[
+        int, typer.Option(min=2, help="Leave out motifs with fewer sites.")
+    ] = 20,
+    most_q: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Name a known motif up to this q-value.")
+    ] = 0.05,
+    comparison: Annotated[
+        Comparison,
+        typer.Option(
+            help="tomtom needs the extra motifs; own is built in; auto takes the first where it is "
+            "installed."
+        ),
+    ] = Comparison.auto,
+    boundaries: Annotated[
+        bool, typer.Option("--boundaries", help="Look at what stands where patches begin, too.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences per forward pass.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    task: Annotated[str | None, _TASK] = None,
+) -> None:
+    """Find the sequence motifs that a model's predictions rest on, and name them.
+
+    Bases are weighed, stretches that stand out gathered and aligned, and each group becomes a motif
+    with its sites. The folder gets motifs.meme, motifs.tsv, matches.tsv, sites.bed and sites.tsv
+    (0-based, half-open), logos/ and motifs.html, a page for the browser.
+
+    A motif speaks for the class that is explained, or against it: of two classes, for the other.
+
+    [bold]Examples[/]
+
+        hyena-glt motifs --model runs/peaks --fasta peaks.fa.gz --database jaspar.meme
+        --output runs/peaks_motifs
+
+        hyena-glt motifs --model runs/types --fasta all.fa --class enhancer --method mutagenesis
+        --most-sequences 500 --output runs/enhancers
+
+        hyena-glt motifs --model runs/genome --fasta contigs.fa --boundaries --output runs/patches
+    """
+    from hyena_glt.cli.motifs import MotifOptions, run_motifs
+
+    run_motifs(
+        MotifOptions(
+            model=model, fasta=fasta, output=output, database=database, target=target,
+            method=method.value, both_strands=both_strands, most_sequences=most_sequences,
+            least_sites=least_sites, most_q=most_q, comparison=comparison.value,
+            boundaries=boundaries, batch_size=batch_size, seed=seed, task=task,
+        )
+    )  # fmt: skip
+
+
 def _command() -> str:
     import shlex
 
@@ -548,7 +875,10 @@ def main() -> None:
     try:
         app(standalone_mode=False)
     except TrainingStopped as stopped:
-        Console(stderr=True).print(str(stopped), markup=False, soft_wrap=True, highlight=False)
+        from hyena_glt.training.distributed import is_first_rank
+
+        console = Console(stderr=True, quiet=not is_first_rank())
+        console.print(str(stopped), markup=False, soft_wrap=True, highlight=False)
         sys.exit(143)  # as if SIGTERM had ended it
     except HyenaGLTError as error:
         Console(stderr=True).print(

@@ -6,6 +6,7 @@ Positions are 0-based and half-open, in bases, on the strand of the file.  Bases
 for A, C, G, T and 4 for N, as which every ambiguity letter is read.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -29,6 +30,7 @@ _COMPLEMENT = np.array([3, 2, 1, 0, UNKNOWN], dtype=np.uint8)
 _BYTE_OF_LETTER = np.full(256, UNKNOWN, dtype=np.uint8)
 _BYTE_OF_LETTER[letter_bytes(DNA.letters)] = range(4)
 _BYTE_OF_LETTER[letter_bytes(DNA.letters.lower())] = [code | _SOFT_MASK for code in range(4)]
+_REGION = re.compile(r"(?P<contig>.+):(?P<first>[\d,]+)-(?P<last>[\d,]+)")
 # Whole contigs are held out if they come this near to the share that was asked for.
 _TOLERANCE = 0.1
 
@@ -45,6 +47,33 @@ class Region(NamedTuple):
     contig: str
     start: int
     end: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Region":
+        """Read a region as genome browsers and samtools write it.
+
+        Args:
+            text: ``contig:first-last``, 1-based with the last base included; commas are allowed.
+
+        Raises:
+            ConfigError: If it is no region.
+
+        Example:
+            >>> Region.parse("chr1:1,001-2,000")
+            Region(contig='chr1', start=1000, end=2000)
+        """
+        found = _REGION.fullmatch(text)
+        if found is None:
+            raise ConfigError(
+                f"--region {text!r}: expected contig:first-last, such as chr1:1001-2000"
+            )
+        first, last = (int(found[name].replace(",", "") or 0) for name in ("first", "last"))
+        if not 1 <= first <= last:
+            raise ConfigError(
+                f"--region {text!r}: positions are 1-based, and the first must not lie behind the "
+                "last"
+            )
+        return cls(found["contig"], first - 1, last)
 
     @property
     def bases(self) -> int:

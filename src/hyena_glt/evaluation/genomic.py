@@ -60,8 +60,9 @@ def evaluate_genomic_model(
         warning.
 
     Raises:
-        ConfigError: If a task does not exist, has no loader, or is ``motif_discovery``, which is
-            not built yet.
+        ConfigError: If a task does not exist, has no loader, or is ``motif_discovery``, which needs
+            known motifs:
+            :func:`~hyena_glt.interpretability.motif_quality.evaluate_motif_quality`.
         DataError: If a loader has no batch or no labels, or the labels do not fit the model.
 
     Source: Technical Guide, "Model Evaluation".
@@ -80,7 +81,8 @@ def _loaders(
     for task in tasks:
         if task == "motif_discovery":
             raise ConfigError(
-                f"tasks: motif_discovery is not built yet; there are {', '.join(EVALUATED_TASKS)}"
+                "tasks: motif_discovery needs sequences and known motifs, not a loader; use "
+                "evaluate_motif_quality (hyena_glt.interpretability.motif_quality)"
             )
         if task not in EVALUATED_TASKS:
             raise ConfigError(f"tasks: {task!r} does not exist; use {', '.join(EVALUATED_TASKS)}")

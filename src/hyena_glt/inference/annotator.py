@@ -9,7 +9,7 @@ contig.  Positions are 0-based and half-open, on the strand of the file.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,12 +18,13 @@ from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.biology.intervals import Feature
 from hyena_glt.data.annotation import OTHER
-from hyena_glt.data.genome import Codes
+from hyena_glt.data.genome import Codes, reverse_complement_codes
 from hyena_glt.data.windows import TOKEN_OF_BASE
 from hyena_glt.errors import ConfigError
 from hyena_glt.inference.loading import load_pair
 from hyena_glt.model.faces import HyenaGLTForTokenClassification
 from hyena_glt.model.modes import inference_mode_of
+from hyena_glt.tasks.strands import other_strand_classes
 
 Probabilities = NDArray[np.float32]
 
@@ -31,6 +32,18 @@ SHORTEST_FEATURE = 30
 """Runs of one class with fewer bases are not called."""
 
 _SOURCE = "hyena_glt"
+
+
+class ContigBases(Protocol):
+    """The bases of a contig, in memory or not; an array of codes is one."""
+
+    def __len__(self) -> int:
+        """Bases."""
+        ...
+
+    def __getitem__(self, place: slice, /) -> Codes:
+        """The bases from one position to another: numbers 0 to 4."""
+        ...
 
 
 class GenomeAnnotator:
@@ -71,38 +84,65 @@ class GenomeAnnotator:
         kinds = {"HyenaGLTForTokenClassification": HyenaGLTForTokenClassification}
         return cls(*load_pair(folder, kinds))
 
+    @property
+    def stranded(self) -> bool:
+        """Whether classes change places on the other strand, as ``CDS+`` and ``CDS-`` do."""
+        return other_strand_classes(self.labels) != list(range(len(self.labels)))
+
     @torch.no_grad()
     def iter_probabilities(
-        self, codes: Codes, *, batch_size: int = 16
+        self, codes: ContigBases, *, batch_size: int = 16, both_strands: bool = False
     ) -> Iterator[tuple[int, Probabilities]]:
         """Give the probabilities of all bases of a contig, block after block.
 
         Args:
             codes: (length,) bases 0 to 3 for A, C, G, T; 4 is unknown.
             batch_size: Windows per forward pass.
+            both_strands: Average over the two strands, if classes are stranded and the model does
+                not do so by itself (``reverse_complement="average"``).
 
         Yields:
             Position of the first base of a block, and (n, C) probabilities.
         """
-        ids = torch.from_numpy(TOKEN_OF_BASE[codes])
-        size = min(len(ids), self.model.config.max_position_embeddings)
-        last = len(ids) - size
-        starts = [*range(0, last, max(1, size // 2)), last] if len(ids) else []
+        length = len(codes)
+        size = min(length, self.model.config.max_position_embeddings)
+        step, last = max(1, size // 2), length - size
+        count = -(-last // step) + 1 if length else 0
+        average = both_strands and self.stranded
+        average &= self.model.config.reverse_complement == "none"
         done = 0
         with inference_mode_of(self.model):
-            for first in range(0, len(starts), batch_size):
-                some = starts[first : first + batch_size]
-                rows = torch.stack([ids[start : start + size] for start in some])
-                logits = self.model(input_ids=rows.to(self.model.device)).logits
-                found = logits.float().softmax(dim=-1).cpu().numpy()
+            for first in range(0, count, batch_size):
+                some = [
+                    min(number * step, last)
+                    for number in range(first, min(first + batch_size, count))
+                ]
+                begin = some[0]
+                own = codes[begin : some[-1] + size]
+                rows = np.stack([own[start - begin : start - begin + size] for start in some])
+                found = self._probabilities(rows, average=average)
                 block: list[Probabilities] = []
                 at = done
                 for start, row in zip(some, found, strict=True):
-                    until = len(ids) if start == last else start + size - size // 4
+                    until = length if start == last else start + size - size // 4
                     block.append(row[at - start : until - start])
                     at = until
                 yield done, np.concatenate(block)
                 done = at
+
+    def _probabilities(self, rows: Codes, *, average: bool) -> Probabilities:
+        """Probabilities (b, l, C) of windows (b, l)."""
+        found = self._one_strand(rows)
+        if average:
+            turned = np.stack([reverse_complement_codes(row) for row in rows])
+            other = self._one_strand(turned)[:, ::-1, other_strand_classes(self.labels)]
+            found = (found + other) * np.float32(0.5)
+        return found
+
+    def _one_strand(self, rows: Codes) -> Probabilities:
+        ids = torch.from_numpy(TOKEN_OF_BASE[rows])
+        logits = self.model(input_ids=ids.to(self.model.device)).logits
+        return logits.float().softmax(dim=-1).cpu().numpy()
 
 
 class FeatureCaller:

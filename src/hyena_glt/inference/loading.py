@@ -11,10 +11,11 @@ from hyena_glt.model import faces
 from hyena_glt.model.folder import open_model_folder
 from hyena_glt.model.pretrained import HyenaGLTPreTrainedModel
 
-_LANGUAGE_MODELS: dict[str, type[HyenaGLTPreTrainedModel]] = {
+LANGUAGE_MODELS: dict[str, type[HyenaGLTPreTrainedModel]] = {
     "HyenaGLTForCausalLM": faces.HyenaGLTForCausalLM,
     "HyenaGLTForMaskedLM": faces.HyenaGLTForMaskedLM,
 }
+"""Classes of language models, by the name of the architecture."""
 
 
 def load_language_model(
@@ -32,7 +33,7 @@ def load_language_model(
     Raises:
         DataError: If the folder holds no language model.
     """
-    model, tokenizer = load_pair(folder, _LANGUAGE_MODELS)
+    model, tokenizer = load_pair(folder, LANGUAGE_MODELS)
     place: Any = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model.to(place)
     return model.eval(), tokenizer

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 
-from hyena_glt.errors import DataError, OutputError
+from hyena_glt.errors import DataError
 from hyena_glt.interpretability.attention import analyze_attention_patterns
 from hyena_glt.interpretability.compression import compute_compression_statistics
-from hyena_glt.io.atomic import atomic_write
+from hyena_glt.interpretability.figures import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,17 +74,5 @@ def visualize_model_behavior(
     else:
         matrix.set_axis_off()
     if save_path is not None:
-        _save(figure, Path(save_path))
+        save_figure(figure, Path(save_path))
     return figure
-
-
-def _save(figure: "Figure", path: Path) -> None:
-    kind = path.suffix.lstrip(".").lower() or "png"
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
-        raise OutputError(
-            f"{path}: pictures cannot be written as .{kind}; the ending may be "
-            f"{', '.join(sorted(known))}"
-        )
-    with atomic_write(path) as unfinished:
-        figure.savefig(unfinished, dpi=150, format=kind)

@@ -16,10 +16,10 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from hyena_glt.interpretability import readable
+from hyena_glt.interpretability.page_templates import page_templates
 from hyena_glt.interpretability.report_evaluation import evaluation_figures
 from hyena_glt.interpretability.report_headlines import (
     Headline,
@@ -105,13 +105,7 @@ def render_report(run: RunFolder, *, refresh: int | None = None) -> str:
     if len(listed) > MAX_EXAMPLES:
         problems.append(f"{len(listed)} examples were saved; the first {MAX_EXAMPLES} are shown.")
     lengths = run.examples and patch_length_figure(run.examples.patch_length_histogram)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hyena_glt.interpretability"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates()
     for text in (readable.number, readable.score, readable.difference, readable.duration):
         environment.filters[text.__name__] = text
     environment.filters |= {

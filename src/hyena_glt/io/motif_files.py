@@ -1,7 +1,7 @@
-"""Motif collections from MEME and JASPAR files.
+"""Motif collections from MEME, JASPAR and TRANSFAC files, and written as MEME.
 
-Both give one matrix per motif.  MEME (minimal format, version 4 and later) holds probabilities, one
-line per position; JASPAR holds counts, one line per base.
+All give one matrix per motif.  MEME (minimal format, version 4 and later) holds probabilities, one
+line per position; JASPAR holds counts, one line per base; TRANSFAC counts, one line per position.
 """
 
 import math
@@ -16,8 +16,10 @@ import numpy as np
 from hyena_glt.biology.motifs import Motif
 from hyena_glt.errors import DataError
 from hyena_glt.io.files import open_text
+from hyena_glt.io.lines import write_lines
 
 _BASES = "ACGT"
+_TRANSFAC_KEYS = ("AC", "ID", "DE", "VV", "XX")
 
 
 class _Line(NamedTuple):
@@ -26,20 +28,21 @@ class _Line(NamedTuple):
 
 
 def read_motifs(path: str | Path) -> list[Motif]:
-    """Read all motifs of a MEME or JASPAR file, told apart by the first line.
+    """Read all motifs of a MEME, JASPAR or TRANSFAC file, told apart by the first line.
 
     Args:
         path: The file, plain or gzipped.  MEME begins with ``MEME version``.  JASPAR has ``>name``
             and then four lines of counts, with or without their base and brackets; a lone matrix
-            without a ``>`` line takes the name of the file.
+            without a ``>`` line takes the name of the file.  TRANSFAC begins with a line of two
+            letters such as ``AC`` and ends a motif with ``//``.
 
     Returns:
         The motifs in the order of the file, named as there (identifier and name); at least one.
-        JASPAR counts become probabilities by :meth:`~hyena_glt.biology.motifs.Motif.from_counts`.
+        Counts become probabilities by :meth:`~hyena_glt.biology.motifs.Motif.from_counts`.
 
     Raises:
-        DataError: If the file cannot be read, is neither format, or a matrix breaks a rule; names
-            the line.
+        DataError: If the file cannot be read, is in none of these formats, or a matrix breaks a
+            rule; names the line.
 
     Source:
         https://meme-suite.org/meme/doc/meme-format.html and
@@ -54,9 +57,12 @@ def read_motifs(path: str | Path) -> list[Motif]:
         motifs = list(_meme(lines, path))
     elif lines[0].text.startswith(">") or _numbers(lines[0].text):
         motifs = list(_jaspar(lines, path))
+    elif lines[0].text.split()[0] in _TRANSFAC_KEYS and len(lines) > 1:
+        motifs = list(_transfac(lines, path))
     else:
         raise DataError(
-            "neither MEME (begins with 'MEME version') nor JASPAR (begins with '>')",
+            "neither MEME (begins with 'MEME version') nor JASPAR (begins with '>') nor TRANSFAC "
+            "(begins with 'AC')",
             path=path,
             line=lines[0].number,
         )
@@ -168,6 +174,91 @@ def _jaspar_motif(name: str, head: _Line, rows: Sequence[_Line], path: str | Pat
         raise DataError(f"motif {name!r}: A, C, G or T is missing", path=path, line=head.number)
     counts = list(zip(*(by_base[base] for base in _BASES), strict=True))
     return _checked(lambda: Motif.from_counts(name, counts), path, head)
+
+
+def _transfac(lines: Sequence[_Line], path: str | Path) -> Iterator[Motif]:
+    words: dict[str, str] = {}
+    head: _Line | None = None
+    counts: list[list[float]] = []
+    for line in lines:
+        key, *rest = line.text.split()
+        if line.text == "//":
+            if head is not None:
+                yield _transfac_motif(words, head, counts, path)
+            words, head, counts = {}, None, []
+        elif head is None and key.upper() in {"PO", "P0"}:
+            if rest[:4] != list(_BASES):
+                raise DataError(
+                    f"the columns A, C, G, T expected, got {line.text!r}",
+                    path=path,
+                    line=line.number,
+                )
+            head = line
+        elif head is None:
+            words.setdefault(key, " ".join(rest))
+        elif key.isdigit():
+            values = _numbers(" ".join(rest[:4]))
+            if len(values) != 4:
+                raise DataError(
+                    f"four counts expected behind the position, got {line.text!r}",
+                    path=path,
+                    line=line.number,
+                )
+            counts.append(values)
+    if head is not None:
+        yield _transfac_motif(words, head, counts, path)
+
+
+def _transfac_motif(
+    words: dict[str, str], head: _Line, counts: list[list[float]], path: str | Path
+) -> Motif:
+    parts = dict.fromkeys(words[key] for key in ("AC", "ID") if words.get(key))
+    name = " ".join(parts) or f"motif at line {head.number}"
+    if not counts:
+        raise DataError(f"motif {name!r}: no position follows", path=path, line=head.number)
+    return _checked(lambda: Motif.from_counts(name, counts), path, head)
+
+
+def write_motifs(
+    path: str | Path,
+    motifs: Sequence[Motif],
+    *,
+    sites: Sequence[int] | None = None,
+    both_strands: bool = True,
+) -> None:
+    """Write motifs in the minimal MEME format, which all tools of the MEME suite read.
+
+    Args:
+        path: Where to; bgzipped if the name ends in ``.gz``.
+        motifs: At least one; the first word of a name is its identifier there.
+        sites: How many sites each motif was made from; None leaves it out.
+        both_strands: What the file says about the strands that were looked at.
+
+    Raises:
+        DataError: If there is no motif, or a name is empty or no single line.
+        OutputError: If the file cannot be written there.
+
+    Source:
+        https://meme-suite.org/meme/doc/meme-format.html
+    """
+    if not motifs:
+        raise DataError("there is no motif to write", path=path)
+    for motif in motifs:
+        if not motif.name.strip() or not motif.name.isprintable():
+            raise DataError(f"a motif needs a name on one line, got {motif.name!r}", path=path)
+    counts = [""] * len(motifs) if sites is None else [f" nsites= {count}" for count in sites]
+
+    def lines() -> Iterator[str]:
+        yield from ("MEME version 4", "", f"ALPHABET= {_BASES}", "")
+        yield from (f"strands: {'+ -' if both_strands else '+'}", "")
+        yield from ("Background letter frequencies", "A 0.25 C 0.25 G 0.25 T 0.25")
+        for motif, count in zip(motifs, counts, strict=True):
+            yield from ("", f"MOTIF {motif.name}")
+            yield f"letter-probability matrix: alength= 4 w= {len(motif)}{count}"
+            for row in motif.probabilities:
+                yield " ".join(f"{value:.6f}" for value in row)
+
+    write_lines(path, lines())
 
 
 def _checked(build: Callable[[], Motif], path: str | Path, head: _Line) -> Motif:

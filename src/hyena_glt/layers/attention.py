@@ -89,3 +89,21 @@ class PatchAttention(nn.Module):
         visible = (allowed & mask[:, None, None, :]) | (lag == 0)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
         return self.project_out(mixed.transpose(1, 2).reshape(rows, count, width))
+
+    def attention_rows(
+        self, x: Float[Tensor, "b p d"], mask: Bool[Tensor, "b p"], rows: Int[Tensor, " n"]
+    ) -> Float[Tensor, "b n p"]:
+        """How much some patches hear of all of them, as the mean over the heads.
+
+        Args:
+            x: Normalised hidden states.
+            mask: True on patches that exist.
+            rows: The patches that hear.
+        """
+        query, key, _ = self.project_in(x).chunk(3, dim=-1)
+        split = [part.unflatten(-1, (self.heads, -1)) for part in (query[:, rows], key)]
+        logits = torch.einsum("bnhc,bphc->bhnp", *split) / split[0].shape[-1] ** 0.5
+        lag = rows.unsqueeze(1) - torch.arange(x.shape[1], device=x.device)
+        allowed = (lag >= 0) & (lag < self.window) if self.causal else torch.ones_like(lag).bool()
+        visible = (allowed & mask[:, None, None, :]) | (lag == 0)
+        return logits.masked_fill(~visible, -torch.inf).softmax(dim=-1).mean(dim=1)

@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hyena_glt.layers.filters import LongFilter, MediumFilter
@@ -229,6 +229,34 @@ class HyenaOperator(nn.Module):
         response = self.convolve(impulses.expand(steps, steps, width)) + self.skip * impulses
         squared = torch.einsum("bid,jid,bjd->bij", query.square(), response.square(), key.square())
         weight = squared.clamp(min=0).sqrt()
+        return weight / weight.sum(dim=-1, keepdim=True).clamp(min=1e-12)
+
+    def implicit_attention_rows(
+        self, x: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"], rows: Int[Tensor, " n"]
+    ) -> Float[Tensor, "b n t"]:
+        """Some rows of :meth:`implicit_attention`, in O(t * d) memory beside the result.
+
+        Args:
+            x: Normalised hidden states.
+            mask: True on steps that exist.
+            rows: The steps that hear, each below t.
+        """
+        query, key, _ = self._featurise(x, mask)
+        heard = _zero_absent(key, mask).square()
+        steps, width = x.shape[1], x.shape[2]
+        impulse = x.new_zeros(1, 2 * steps - 1, width)
+        impulse[0, steps - 1] = 1.0
+        # Row steps - 1 + lag is the filter at that lag.
+        taps = (self.convolve(impulse) + self.skip * impulse)[0].square().flip(0)
+        squared = [
+            torch.einsum(
+                "bjd,bd->bj",
+                heard * taps[steps - 1 - row : 2 * steps - 1 - row],
+                query[:, row].square(),
+            )
+            for row in rows.tolist()
+        ]
+        weight = torch.stack(squared, dim=1).clamp(min=0).sqrt()
         return weight / weight.sum(dim=-1, keepdim=True).clamp(min=1e-12)
 
     def _featurise(self, x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:

@@ -78,6 +78,17 @@ class PatternScorer(nn.Module):
         """
         rows, length = input_ids.shape
         letters = self.letters[input_ids].view(rows, length * self.letters.shape[1], -1)
+        return self.of_letters(letters, position)
+
+    def of_letters(
+        self, letters: Float[Tensor, "b n a"], position: Int[Tensor, "_ l"]
+    ) -> Float[Tensor, "b l"]:
+        """Score the start of a patch at every token, in nats.
+
+        Args:
+            letters: One-hot letters, or shares of letters, of all tokens one behind the other.
+            position: Position of each token, in tokens.
+        """
         signal = letters.to(self.weight.dtype).transpose(1, 2)
         # The window ends just before the position, or reaches as far behind it when two-sided.
         ahead = 0 if self.causal else WIDTH - 1

@@ -135,3 +135,13 @@ def test_a_motif_cannot_be_changed():
     assert motif.probabilities[0, 0] == 0.25
     with pytest.raises(ValueError, match="read-only"):
         motif.probabilities[0, 0] = 1
+
+
+def test_consensus_is_read_back_from_its_own_motif():
+    for letters in ("ACGT", "TATAWAW", "RYSWKMN"):
+        assert Motif.from_consensus("m", letters, purity=0.9).consensus() == letters
+
+
+def test_consensus_needs_a_clear_base():
+    rows = [[0.5, 0.3, 0.1, 0.1], [0.6, 0.35, 0.05, 0], [0.51, 0.25, 0.24, 0], [0.4, 0.3, 0.3, 0]]
+    assert Motif("m", np.array(rows)).consensus() == "MMAN"

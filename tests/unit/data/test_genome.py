@@ -119,3 +119,18 @@ def test_a_share_out_of_range_is_refused(holdout):
 def test_no_contig_is_no_genome():
     with pytest.raises(DataError, match="at least one contig"):
         Genome([])
+
+
+@given(st.from_regex(r"[A-Za-z0-9_.:|]{1,12}", fullmatch=True), st.integers(1, 10**9), st.data())
+def test_regions_are_one_based_and_hold_their_last_base(contig, first, data):
+    last = data.draw(st.integers(first, 2 * 10**9))
+    found = Region.parse(f"{contig}:{first:,}-{last}")
+    assert found == (contig, first - 1, last)
+
+
+@pytest.mark.parametrize(
+    "region", ["chr1", "chr1:5", "chr1:0-9", "chr1:9-5", ":1-9", "chr1:1-9x", "chr1:,-5"]
+)
+def test_what_is_no_region_is_refused(region):
+    with pytest.raises(ConfigError, match="--region '"):
+        Region.parse(region)

@@ -164,7 +164,7 @@ def test_one_class_alone_is_nan_and_said():
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
-        (["motif_discovery"], "motif_discovery is not built yet"),
+        (["motif_discovery"], "motif_discovery needs sequences and known motifs"),
         (["classifications"], "'classifications' does not exist; use classification"),
         ("classification", r"must be a list, such as \['classification'\]"),
     ],

@@ -65,6 +65,43 @@ def test_the_other_strand_has_the_mirrored_classes(annotator):
     np.testing.assert_allclose(back[::-1][:, [0, 2, 1]], there, atol=1e-5)
 
 
+def test_both_strands_are_averaged_where_the_model_does_not_do_so():
+    tokenizer = DNATokenizer(kmer_size=1)
+    plain = GenomeAnnotator(model_of(tokenizer), tokenizer)
+    assert plain.stranded
+    codes = np.random.default_rng(2).integers(0, 4, 150)
+    there, back = whole(plain, codes), whole(plain, 3 - codes[::-1])
+    turned = back[::-1][:, [0, 2, 1]]
+    assert np.abs(turned - there).max() > 1e-3
+    # Windows of 64 bases lie elsewhere in a turned contig; the first is one of both.
+    found = whole(plain, codes[:64], both_strands=True)
+    single = whole(plain, codes[:64]), whole(plain, 3 - codes[:64][::-1])[::-1][:, [0, 2, 1]]
+    np.testing.assert_allclose(found, sum(single) / 2, atol=1e-6)
+    other = GenomeAnnotator(model_of(tokenizer), tokenizer)
+    other.labels = ["other", "exon", "gene"]
+    assert not other.stranded
+    np.testing.assert_array_equal(whole(other, codes, both_strands=True), there)
+
+
+def test_a_contig_is_read_piece_by_piece(annotator):
+    class Watched:
+        def __init__(self, codes):
+            self.codes, self.longest = codes, 0
+
+        def __len__(self):
+            return len(self.codes)
+
+        def __getitem__(self, place):
+            self.longest = max(self.longest, place.stop - place.start)
+            return self.codes[place]
+
+    codes = np.random.default_rng(3).integers(0, 5, 700).astype(np.uint8)
+    watched = Watched(codes)
+    parts = [part for _, part in annotator.iter_probabilities(watched, batch_size=2)]
+    assert watched.longest <= 64 + 32
+    np.testing.assert_allclose(np.concatenate(parts), whole(annotator, codes), atol=1e-4)
+
+
 def test_models_of_something_else_are_refused(tmp_path):
     tokenizer = ProteinTokenizer(kmer_size=1)
     with pytest.raises(ConfigError, match="single-nucleotide"):

@@ -230,3 +230,28 @@ def _example():
 def _predictions_table():
     """Give the function that lays out a table of predictions."""
     return predictions_table
+
+
+@pytest.fixture(scope="session")
+def made_model():
+    """Give a function that makes a small classifier with random weights everywhere."""
+    from torch import manual_seed, nn
+
+    from hyena_glt.config import HyenaGLTConfig
+    from hyena_glt.model import HyenaGLTForSequenceClassification
+
+    def made(**settings):
+        manual_seed(0)
+        defaults = {
+            "genomic_vocab_size": 12, "hidden_size": 32, "num_layers": 2, "num_attention_heads": 4,
+            "causal": False, "merge_threshold": 0.02,
+        }  # fmt: skip
+        model = HyenaGLTForSequenceClassification(HyenaGLTConfig(**{**defaults, **settings}))
+        # The readout starts at zero.
+        for parameter in (*model.model.ngrams.parameters(), *model.kmer_readout.parameters()):
+            nn.init.normal_(parameter, std=0.3)
+        for table in model.model.ngrams.tables:
+            nn.init.zeros_(table.weight[0])
+        return model.eval()
+
+    return made

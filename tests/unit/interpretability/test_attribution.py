@@ -19,7 +19,10 @@ class Additive(nn.Module):
     def __init__(self, kmer_size=1, alphabet_size=4):
         super().__init__()
         self.config = SimpleNamespace(
-            kmer_size=kmer_size, alphabets=((8, alphabet_size),), joint_vocabulary=False
+            kmer_size=kmer_size,
+            alphabets=((8, alphabet_size),),
+            joint_vocabulary=False,
+            tasks=None,
         )
         generator = torch.Generator().manual_seed(0)
         self.worth = torch.randint(
@@ -67,7 +70,7 @@ def test_the_mode_is_restored():
     in_silico_mutagenesis(model, ids, 0)  # type: ignore[arg-type]
     assert model.training
     assert model.dropout.training
-    with pytest.raises(IndexError):
+    with pytest.raises(ConfigError, match=r"output must be in \[0, 2\), got 7"):
         in_silico_mutagenesis(model, ids, 7)  # type: ignore[arg-type]
     assert model.dropout.training
 

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from hyena_glt.biology.motifs import Motif
 from hyena_glt.errors import DataError
-from hyena_glt.io.motif_files import read_motifs
+from hyena_glt.io.motif_files import read_motifs, write_motifs
 
 HEAD = "MEME version 4\nALPHABET= ACGT\n"
 MATRIX = "letter-probability matrix: alength= 4 w= 2\n"
@@ -50,6 +53,12 @@ def test_jaspar(tmp_path, text):
     ("text", "line", "message"),
     [
         ("AC MA0001\n", 1, "neither MEME"),
+        ("chr1\t0\t10\n", 1, "neither MEME"),
+        ("AC M1\nPO A C T G\n01 1 2 3 4\n//\n", 2, "columns A, C, G, T"),
+        ("AC M1\nPO A C G T\n01 1 2 3\n//\n", 3, "four counts"),
+        ("AC M1\nPO A C G T\n01 1 2 x 4\n//\n", 3, "four counts"),
+        ("AC M1\nPO A C G T\nXX\n//\n", 2, "no position"),
+        ("AC M1\nPO A C G T\n01 1 2 -3 4\n//\n", 2, "negative"),
         (f"{HEAD}MOTIF M\n{MATRIX}.1 .2 .3 .4\n", 4, "2 positions, as w= says, expected, got 1"),
         (f"{HEAD}MOTIF M\n{MATRIX}.1 .2 .3 .4\n.1 .2 .3 .1\n", 6, "sum to 1"),
         (f"{HEAD}MOTIF M\n{MATRIX}.1 .2 .3 .4\n.1 .2 .7\n", 6, "four probabilities"),
@@ -112,3 +121,68 @@ def test_a_published_matrix_number_by_number(shared_data):
     ]
     expected = Motif.from_counts("", counts)
     np.testing.assert_allclose(arnt.probabilities, expected.probabilities)
+
+
+def test_transfac(tmp_path):
+    text = (
+        "VV  a database\nXX\n//\nAC MA0001.3\nXX\nID AGL3\nDE  what it is\nPO\tA\tC\tG\tT\n"
+        "01\t1.0\t3.0\t5.0\t7.0\n02\t2\t4\t6\t8\tN\nXX\nCC x\n//\n"
+        "ID  second\nP0      A      C      G      T\n01 0 0 0 9 T\n"
+    )
+    first, second = read_motifs(write(tmp_path / "x.transfac", text))
+    assert (first.name, second.name) == ("MA0001.3 AGL3", "second")
+    expected = Motif.from_counts("", [[1, 3, 5, 7], [2, 4, 6, 8]])
+    np.testing.assert_allclose(first.probabilities, expected.probabilities)
+    assert second.consensus() == "T"
+
+
+def test_the_transfac_file_of_jaspar(shared_data):
+    motifs = read_motifs(shared_data / "motifs" / "jaspar2024_core.transfac.gz")
+    assert len(motifs) == 2346
+    assert (motifs[0].name, motifs[0].consensus()) == ("MA0001.3 AGL3", "CCAWWWATAG")
+
+
+@st.composite
+def collections(draw):
+    return [
+        Motif.from_counts(
+            f"motif_{number} {draw(st.sampled_from(['', 'TATA box', 'x=1']))}".strip(),
+            draw(arrays(np.int64, (draw(st.integers(1, 5)), 4), elements=st.integers(0, 99))),
+        )
+        for number in range(draw(st.integers(1, 3)))
+    ]
+
+
+@given(collections())
+def test_what_is_written_is_read_back(tmp_path_factory, motifs):
+    path = tmp_path_factory.mktemp("motifs") / "x.meme"
+    write_motifs(path, motifs, sites=range(len(motifs)))
+    again = read_motifs(path)
+    assert [motif.name for motif in again] == [motif.name for motif in motifs]
+    for one, other in zip(again, motifs, strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=2e-6)
+
+
+def test_other_programs_read_what_is_written(tmp_path):
+    from Bio import motifs as bio
+
+    motif = Motif.from_consensus("motif_1 found", "TATAWAW", purity=0.9)
+    write_motifs(tmp_path / "x.meme", [motif], sites=[1000], both_strands=False)
+    with (tmp_path / "x.meme").open() as handle:
+        (found,) = bio.parse(handle, "minimal")
+    assert (found.name, found.length, found.num_occurrences) == ("motif_1", 7, 1000)
+    np.testing.assert_allclose(found.pwm["A"], motif.probabilities[:, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("motifs", "message"),
+    [
+        ([], "no motif to write"),
+        ([Motif.from_consensus("two\nlines", "A")], "a name on one line"),
+        ([Motif.from_consensus(" ", "A")], "a name on one line"),
+    ],
+)
+def test_what_cannot_be_written_is_told(tmp_path, motifs, message):
+    with pytest.raises(DataError, match=message):
+        write_motifs(tmp_path / "x.meme", motifs)
+    assert not list(tmp_path.iterdir())
