@@ -244,6 +244,8 @@ def test_a_model_fits_in(annotate, files):
         )
         assert code == 0, said
         assert ("was trained on 100 of these bases" in said) == warned
+        # 1-based, as the option reads it.
+        assert ("held out were: --region one:101-200" in said) == warned
     assert output.read_text().startswith("##gff-version 3")
     code, _, said = annotate("g.bw", "--track", "tRNA+", oracle=False, model="bases")
     assert code == 2

@@ -5,16 +5,19 @@ import csv
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
+from hyena_glt.biology.motif_comparison import MotifMatch
 from hyena_glt.biology.motifs import Motif
-from hyena_glt.cli.motifs import MotifOptions, run_motifs
+from hyena_glt.cli.motifs import MotifOptions, _say, run_motifs
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.loaders import create_genomic_dataloaders
 from hyena_glt.data.simulation import simulate_classification
 from hyena_glt.errors import ConfigError, DataError, OutputError
 from hyena_glt.interpretability.attribution import attribute
-from hyena_glt.interpretability.motif_discovery import discover_motifs
+from hyena_glt.interpretability.motif_discovery import DiscoveredMotif, discover_motifs
 from hyena_glt.interpretability.motif_quality import evaluate_motif_quality
+from hyena_glt.interpretability.motif_report import MotifSearch
 from hyena_glt.io.bed import iter_bed
 from hyena_glt.io.fasta import write_fasta
 from hyena_glt.io.motif_files import read_motifs, write_motifs
@@ -252,3 +255,13 @@ def test_proteins_have_no_motifs_of_nucleotides(folder, tmp_path):
     tokenizer.save_pretrained(tmp_path / "lm")
     with pytest.raises(ConfigError, match="proteins"):
         run_motifs(options(folder, tmp_path / "out", model=tmp_path / "lm", boundaries=True))
+
+
+def test_names_with_brackets_are_said_as_they_are(tmp_path, capsys):
+    match = MotifMatch(Motif("GATA[1]", GATA.probabilities), 1e-9, 1e-9, 0, 10, "+")
+    one = DiscoveredMotif(GATA, np.ones((10, 4), dtype=np.int64), (), "for")
+    search = MotifSearch("m", "[/x]", [], [], [one], [[match]], 0.05, {})
+    _say(Console(stderr=True), search, MotifOptions(tmp_path, tmp_path, tmp_path))
+    said = "".join(capsys.readouterr().out.split())
+    assert "[/x]" in said
+    assert "GATA[1]" in said

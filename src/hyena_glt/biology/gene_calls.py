@@ -35,6 +35,7 @@ _BINDING = np.array([-2.3, -2.3, -1.5, 0.4, 2.35, 3.6, 4.0])  # by bases of AGGA
 _GENE = -10.0  # a frame is a gene
 _OVERLAP = -0.1  # per base
 _MOST_OVERLAP = 60
+_BEFORE_START = 17  # bases that tell of a start codon: a binding site, and what lies between
 _JOINED = (1, 4)  # TAATG and ATGA: start and stop share bases, as in operons
 
 
@@ -217,10 +218,12 @@ class GeneStream:
     def _settled(self, genes: list[Gene], length: int) -> tuple[list[Gene], int]:
         """The genes that more bases would not change, and where they end."""
         limit = length - self._margin
-        for count in range(len(genes), 0, -1):
-            end = genes[count - 1].end
-            if end <= limit and (count == len(genes) or genes[count].start >= end):
-                return genes[:count], end
+        # Rather where the next gene keeps the bases before its start codon.
+        for room in (_BEFORE_START, 0):
+            for count in range(len(genes), 0, -1):
+                end = genes[count - 1].end
+                if end <= limit and (count == len(genes) or genes[count].start >= end + room):
+                    return genes[:count], end
         # No gene ends there; one that will have begun must be left whole.
         first = min((gene.start for gene in genes), default=length)
         return [], max(0, min(first, limit - self._margin))

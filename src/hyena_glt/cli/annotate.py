@@ -312,7 +312,7 @@ def _tell_of_training(console: Console, model: Path, regions: list[Region]) -> N
     try:
         parts = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["regions"]
         trained = [_split(text) for text in parts["train"]]
-        held_out = " ".join(f"--region {text}" for text in parts["test"])
+        held_out = " ".join(f"--region {_as_asked(_split(text))}" for text in parts["test"])
     except (OSError, ValueError, KeyError, TypeError):
         return
     seen = sum(
@@ -325,6 +325,11 @@ def _tell_of_training(console: Console, model: Path, regions: list[Region]) -> N
             f"so the figures flatter it; held out were: {held_out}",
             style="yellow", highlight=False, soft_wrap=True, markup=False,
         )  # fmt: skip
+
+
+def _as_asked(region: Region) -> str:
+    """A region as ``--region`` takes it: 1-based, the last base included."""
+    return f"{region.contig}:{region.start + 1}-{region.end}"
 
 
 def _split(text: str) -> Region:

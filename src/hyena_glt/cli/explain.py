@@ -1,5 +1,6 @@
 """What ``hyena-glt explain`` does: pages that say why a model predicts what it predicts."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -100,8 +101,9 @@ def run_explanation(
     features = [] if annotation is None else list(_features(annotation))
     if annotation is not None:
         _warn_of_contigs(console, annotation, features, stretches)
+    stems = ["explain"] if len(stretches) == 1 else _stems([one.name for one in stretches])
     pages = []
-    for one in stretches:
+    for one, stem in zip(stretches, stems, strict=True):
         with _bar(console) as bar:
             work = bar.add_task(f"mutating {one.name}", total=None, visible=False)
 
@@ -116,7 +118,6 @@ def run_explanation(
         for remark in found.remarks:
             console.print(remark, style="yellow", highlight=False, markup=False, soft_wrap=True)
         console.print(f"{one.name}: {found.verdict}", highlight=False, markup=False, soft_wrap=True)
-        stem = "explain" if len(stretches) == 1 else file_name(one.name)
         page = output if single_page else output / f"{stem}.html"
         found = replace(found, facts=[*found.facts, *_quality(model)])
         pages.append(write_explanation(found, page, model_name=model.resolve().name))
@@ -236,6 +237,19 @@ def _quality(model: Path) -> list[tuple[str, str]]:
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [(f"on its test data, {metric_name(name)}", score(test[name])) for name in test]
+
+
+def _stems(names: Iterable[str]) -> list[str]:
+    """Names of files, a number behind those that another sequence has taken."""
+    found: list[str] = []
+    taken: set[str] = set()  # in lower case: not every file system tells the cases apart
+    for name in names:
+        stem = file_name(name)
+        numbered = (f"{stem}_{number}" for number in itertools.count(2))
+        free = next(one for one in itertools.chain([stem], numbered) if one.lower() not in taken)
+        taken.add(free.lower())
+        found.append(free)
+    return found
 
 
 def _write_beside(found: Explanation, page: Path) -> None:

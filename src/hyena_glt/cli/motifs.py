@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -374,7 +375,7 @@ def _say(console: Console, search: MotifSearch, options: MotifOptions) -> None:
     for remark in search.remarks:
         console.print(remark, style="yellow", highlight=False)
     if search.motifs:
-        table = Table(title=f"motifs of {search.model}")
+        table = Table(title=escape(f"motifs of {search.model}"))
         for name in ("motif", "consensus", "speaks", "sites", "known motif", "q"):
             right = name in {"sites", "q"}
             table.add_column(name, justify="right" if right else "left", overflow="fold")
@@ -382,8 +383,8 @@ def _say(console: Console, search: MotifSearch, options: MotifOptions) -> None:
             best = _best(matches, search.most_q)
             table.add_row(
                 one.motif.name, _letters(one.motif.consensus(), search),
-                f"{one.evidence} {search.output}", f"{len(one.sites):,}",
-                "" if best is None else best.target.name,
+                escape(f"{one.evidence} {search.output}"), f"{len(one.sites):,}",
+                "" if best is None else escape(best.target.name),
                 "" if best is None else f"{best.q_value:.2g}",
             )  # fmt: skip
         Console().print(table)
@@ -393,7 +394,9 @@ def _say(console: Console, search: MotifSearch, options: MotifOptions) -> None:
             for one in search.boundaries.kmers[:3]
         )
         console.print(f"patch starts: {shown or 'no k-mer is enriched'}", highlight=False)
-    console.print(f"report: {options.output / 'motifs.html'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"report: {options.output / 'motifs.html'}", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def _best(matches: Sequence[MotifMatch], most_q: float) -> MotifMatch | None:

@@ -138,6 +138,8 @@ def score_vcf(
         write_lines(output, _joined(text.header(vcf_header(source), note), blocks.rows))
         wants_index = output.name.lower().endswith(VCF_ENDINGS[1:]) and not survey.unsorted
         index = _index(output) if wants_index else None
+        if index is None:
+            _index_path(output).unlink(missing_ok=True)  # that of an older file
         found = survey._replace(reasons=blocks.reasons, examples=blocks.examples)
         written = Written(found, blocks.scored, resumed, index)
         blocks.remove()
@@ -288,6 +290,10 @@ def _index(path: Path) -> Path | None:
         pysam.tabix_index(str(path), preset="vcf", force=True)
     except (OSError, ValueError):
         return None
+    return _index_path(path)
+
+
+def _index_path(path: Path) -> Path:
     return Path(f"{path}.tbi")
 
 

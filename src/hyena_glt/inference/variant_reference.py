@@ -28,7 +28,7 @@ REASONS = {
     "spanning_deletion": "ALT is *, removed by a deletion further up",
     "ambiguous_allele": "an allele holds letters other than A, C, G and T",
     "same_as_ref": "ALT is REF",
-    "allele_too_long": "the window is too short for the allele and its surroundings",
+    "allele_too_long": "the window is too short for the allele, or the contig ends beside an indel",
 }
 """Why an allele has no score: name, as it stands in the output, and meaning."""
 

@@ -56,16 +56,17 @@ def survey_vcf(path: str | Path, reference: VariantReference) -> Survey:
     first_unsorted = ""
     records = alternatives = unsorted = 0
     ended: set[str] = set()
-    contig, position = "", 0
+    contig, highest = "", 0
     for variant in iter_vcf(path):
         records += 1
         if variant.contig != contig:
             ended.add(contig)
             behind = variant.contig in ended
             ended.discard(variant.contig)
+            highest = variant.position
         else:
-            behind = variant.position < position
-        contig, position = variant.contig, variant.position
+            behind = variant.position < highest
+        contig, highest = variant.contig, max(highest, variant.position)
         if behind:
             unsorted += 1
             first_unsorted = first_unsorted or described(variant)
@@ -77,7 +78,7 @@ def survey_vcf(path: str | Path, reference: VariantReference) -> Survey:
                 examples.setdefault(reason, described(variant, number))
         if found[0] == "contig_not_in_fasta" and (contig in absent or len(absent) < _MOST_CONTIGS):
             absent[contig] += 1
-            other = reference.renamed(contig, position)
+            other = reference.renamed(contig, variant.position)
             if other is not None:
                 renamed.setdefault(contig, other.contig)
     return Survey(

@@ -84,8 +84,7 @@ class _Vcf:
         self._own = {*(column.name for column in scores), UNSCORED}
 
     def header(self, header: Sequence[str], note: str) -> list[str]:
-        # Some files separate the names of the columns by blanks.
-        lines = [*header[:-1], "\t".join(header[-1].split())]
+        lines = [*header[:-1], "\t".join(_names(header))]
         if not lines[0].startswith("##fileformat=VCF"):
             lines.insert(0, "##fileformat=VCFv4.3")
         for column in self.scores:
@@ -114,7 +113,7 @@ class _Table:
         self.scores = scores
 
     def header(self, header: Sequence[str], note: str) -> list[str]:
-        names = header[-1].split("\t") if "\t" in header[-1] else header[-1].split()
+        names = _names(header)
         own = [column.name for column in self.scores]
         return ["\t".join(["record", names[0].removeprefix("#"), *names[1:], *own, UNSCORED])]
 
@@ -127,6 +126,11 @@ class _Table:
                 [str(number), *columns[:4], one.alternative, *columns[5:], *cells,
                  one.reason or "."]
             )  # fmt: skip
+
+
+def _names(header: Sequence[str]) -> list[str]:
+    """Names of the columns, which some files separate by blanks; else a sample's may hold one."""
+    return header[-1].split("\t") if "\t" in header[-1] else header[-1].split()
 
 
 def _cell(score: VariantScore, at: int) -> str:

@@ -214,13 +214,21 @@ class VariantScorer:
 
     def _readings(self, variant: Variant, number: int) -> list[Reading]:
         """Reference and alternative on each strand; none if the windows are too short."""
+        longest = self.model.config.max_position_embeddings
+        found = self._readings_of(variant, number, self.window)
+        if any(len(reading.ids) > longest for reading in found):
+            # Around N a k-mer falls into single bases, so that a window may be too many tokens.
+            return self._readings_of(variant, number, longest)
+        return found
+
+    def _readings_of(self, variant: Variant, number: int, window: int) -> list[Reading]:
         context, at = self.reference.context(variant, 2 * self.window)
         reference = variant.reference.upper()
         alternative = variant.alternatives[number].upper()
         step = self.tokenizer.bases_per_token
         # A contig shorter than a window still has to give a whole number of k-mers.
         shortest = len(context) + min(0, len(alternative) - len(reference))
-        size = min(self.window, shortest // step * step)
+        size = min(window, shortest) // step * step
         found = []
         for strand in self.strands:
             if strand == "-":

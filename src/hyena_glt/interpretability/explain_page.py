@@ -7,6 +7,7 @@ loads nothing: its content security policy forbids it.
 
 import base64
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -174,7 +175,7 @@ def distance_figure(attention: AttentionProfile) -> Figure:
         edges = edges[edges < len(weight)]
         x = [math.log10(0.5)]
         y = [weight[0]]
-        for low, high in zip(edges, [*edges[1:], len(weight)], strict=True):
+        for low, high in itertools.pairwise([*edges, len(weight)]):
             x.append(math.log10((low + high - 1) / 2))
             y.append(float(weight[low:high].mean()))
         logs = [math.log10(v) if v > 1e-9 else math.nan for v in y]

@@ -98,8 +98,8 @@ def boundary_motifs(
             ends.
 
     Source:
-        Enrichment: one-sided binomial test against shuffled positions, with the correction of
-        Benjamini and Hochberg.
+        Enrichment: one-sided test of two rates, given their sum (Przyborowski and Wilenski 1940,
+        Biometrika 31:313), against shuffled positions; correction of Benjamini and Hochberg.
     """
     from scipy.stats import binom
 
@@ -140,10 +140,13 @@ def boundary_motifs(
         seen, expected = (
             _kmer_counts(windows[:, column : column + k], k) for windows in (here, there)
         )
-        kmers = np.flatnonzero(seen)
+        kmers = np.flatnonzero(seen + expected)
         # Half a count each, so that a k-mer never drawn is rare and not impossible.
         chance = (expected[kmers] + 0.5) / (len(there) + 0.5 * 4**k)
-        p_values.append(binom.sf(seen[kmers] - 1, len(here), chance))
+        # Given how often it stands at either, so that the noise of the drawn ones counts too.
+        both = seen[kmers] + expected[kmers]
+        share_here = len(here) / (len(here) + len(there))
+        p_values.append(binom.sf(seen[kmers] - 1, both, share_here))
         rows += [
             (int(kmer), column - flank, int(seen[kmer]), float(share * len(here)))
             for kmer, share in zip(kmers, chance, strict=True)

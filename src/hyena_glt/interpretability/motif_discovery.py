@@ -242,6 +242,26 @@ def _motif(group: _Places, evidence: Evidence, data: _Data) -> DiscoveredMotif |
             _Place(sequence, zero - last if minus else zero + last, not minus)
             for sequence, zero, minus in places
         ]
+    low, high = _informative(_counts(places, columns, data), data.background)
+    if high - low < _LEAST_WIDTH:
+        return None
+    columns = columns[low:high]
+    # Two seqlets of one palindrome may lie on it from both strands: it is one site.
+    once = {_span(place, columns): place for place in reversed(places)}
+    places = [place for place in places if once[_span(place, columns)] == place]
+    sites = []
+    for place in places:
+        sequence, start, end = _span(place, columns)
+        if start >= 0 and end <= len(data.codes[sequence]):
+            score = float(data.scores[sequence][start:end].sum())
+            sites.append(MotifSite(sequence, start, end, "-" if place.minus else "+", score))
+    sites.sort(key=lambda site: (-abs(site.score), site))
+    kept = _counts(places, columns, data)
+    return DiscoveredMotif(Motif.from_counts("motif", kept), kept, tuple(sites), evidence)
+
+
+def _counts(places: Sequence[_Place], columns: Integers, data: _Data) -> Integers:
+    """(columns, 4) letters that stand at the places."""
     counts = np.zeros((len(columns), 5), dtype=np.int64)
     for sequence, zero, minus in places:
         codes = data.codes[sequence]
@@ -252,19 +272,13 @@ def _motif(group: _Places, evidence: Evidence, data: _Data) -> DiscoveredMotif |
         if minus:
             letters = np.where(letters == _OTHER, _OTHER, 3 - letters)
         counts[np.arange(len(columns)), letters] += 1
-    low, high = _informative(counts[:, :4], data.background)
-    if high - low < _LEAST_WIDTH:
-        return None
-    sites = []
-    for sequence, zero, minus in places:
-        edges = [int(zero + (-column if minus else column)) for column in columns[[low, high - 1]]]
-        start, end = min(edges), max(edges) + 1
-        if start >= 0 and end <= len(data.codes[sequence]):
-            score = float(data.scores[sequence][start:end].sum())
-            sites.append(MotifSite(sequence, start, end, "-" if minus else "+", score))
-    sites.sort(key=lambda site: (-abs(site.score), site))
-    kept = counts[low:high, :4]
-    return DiscoveredMotif(Motif.from_counts("motif", kept), kept, tuple(sites), evidence)
+    return counts[:, :4]
+
+
+def _span(place: _Place, columns: Integers) -> tuple[int, int, int]:
+    """Sequence, first base and the one behind the last of the columns at a place."""
+    edges = [int(place.zero + (-at if place.minus else at)) for at in columns[[0, -1]]]
+    return place.sequence, min(edges), max(edges) + 1
 
 
 def _informative(counts: Integers, background: Floats) -> tuple[int, int]:

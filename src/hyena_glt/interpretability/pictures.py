@@ -164,8 +164,9 @@ def draw_annotation(axes: "Axes", explanation: Explanation) -> None:
         arrow = {"+": " ▸", "-": " ◂"}.get(one.strand, "")
         name = one.attributes.get("gene") or one.attributes.get("Name") or ""
         axes.text(
-            left + 0.5, lane, f" {one.kind} {name}{arrow}", va="center", fontsize=7, clip_on=True
-        )
+            left + 0.5, lane, _plain(f" {one.kind} {name}{arrow}"), va="center", fontsize=7,
+            clip_on=True,
+        )  # fmt: skip
     axes.set_ylim(len(ends) - 0.5, -0.5)
     axes.set_xlim(first + 0.5, last + 0.5)
     axes.set_yticks([])
@@ -245,16 +246,17 @@ def explanation_figure(explanation: Explanation) -> "Figure":
         else:
             columns = explanation.classes if kind == "classes" else explanation.likelihood
             _draw_columns(axes, explanation.start, columns)
-    panels[-1].set_xlabel(f"position on {explanation.contig} (1-based)")
+    panels[-1].set_xlabel(f"position on {_plain(explanation.contig)} (1-based)")
     panels[-1].ticklabel_format(axis="x", useOffset=False, style="plain")
-    figure.suptitle(f"{explanation.place}: {explanation.verdict}", fontsize=10, wrap=True)
+    title = _plain(f"{explanation.place}: {explanation.verdict}")
+    figure.suptitle(title, fontsize=10, wrap=True)
     return figure
 
 
 def _draw_columns(axes: "Axes", start: int, columns: Sequence[Any]) -> None:
     for column in columns:
         edges = start + 0.5 + np.arange(len(column.values) + 1)
-        axes.stairs(column.values, edges, baseline=None, label=column.label)
+        axes.stairs(column.values, edges, baseline=None, label=_plain(column.label))
     axes.legend(frameon=False, fontsize=8, ncols=len(columns), loc="upper right")
 
 
@@ -272,6 +274,12 @@ def _scores(explanation: Explanation) -> Values:
     if explanation.attribution is None:
         raise DataError(f"{explanation.name}: there is no attribution to draw")
     return np.asarray(explanation.attribution.scores.double().cpu().numpy())
+
+
+def _plain(text: str) -> str:
+    """Names as they are: matplotlib reads ``$`` as formulas, and hides labels that begin with _."""
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def _letter(letter: str) -> Any:

@@ -61,7 +61,8 @@ def scan_fasta(handle: BinaryIO, path: str | Path) -> Index:
 
     Raises:
         DataError: If there is no contig, one has no name or no bases or the name of an earlier
-            one, or its lines are not all equally long but for the last.
+            one, its lines are not all equally long but for the last, or a carriage return stands
+            in the middle of a line.
     """
     scan = _Scan(path)
     lines = 0
@@ -72,6 +73,8 @@ def scan_fasta(handle: BinaryIO, path: str | Path) -> Index:
     while block := handle.read(_BLOCK):
         data = np.frombuffer(block, dtype=np.uint8)
         ends = np.flatnonzero(data == _NEWLINE)
+        if b"\r" in block or last == _RETURN:
+            scan.returns(data, ends, last, lines + 1)
         if start == offset:
             kind = block[0]
         if len(ends):
@@ -139,6 +142,20 @@ class _Scan:
         self.bases = self.line_bases = self.line_bytes = 0
         self.short = False
 
+    def returns(
+        self, block: NDArray[np.uint8], ends: NDArray[np.int64], last: int, line: int
+    ) -> None:
+        """Refuse a carriage return that is not before a line feed.
+
+        Readers of whole files see the end of a line there, and lines are told by line feeds here.
+        """
+        if last == _RETURN and block[0] != _NEWLINE:
+            raise self._lone_return(line)
+        places = np.flatnonzero(block[:-1] == _RETURN)
+        lone = places[block[places + 1] != _NEWLINE]
+        if len(lone):
+            raise self._lone_return(line + int(np.searchsorted(ends, lone[0])))
+
     def lines(self, widths: NDArray[np.int64], bases: NDArray[np.int64], first: int) -> None:
         """Count consecutive lines without a header among them; the first one has a number."""
         if not len(widths):
@@ -184,6 +201,14 @@ class _Scan:
             )
         self.index[self.name] = ContigEntry(
             self.bases, self.offset, self.line_bases, self.line_bytes
+        )
+
+    def _lone_return(self, line: int) -> DataError:
+        return DataError(
+            "a carriage return in the middle of a line, so no place in the file can be computed; "
+            "write the file anew with the line ends of one system",
+            path=self.path,
+            line=line,
         )
 
     def _unequal(self, line: int) -> DataError:

@@ -125,6 +125,27 @@ def test_what_comes_in_blocks_is_found_once_and_whole(runs, block):
     assert all(np.isnan(one.probability) for one in found)
 
 
+def test_a_gene_close_behind_another_keeps_the_binding_site_in_it():
+    alone = "ATG" + coding(60, 1) + "TAA"
+    first = "ATG" + coding(60, 2) + "AGGAGG" + "CCCTAA"
+    # Without that site the second start codon, which has a weaker one, would win.
+    second = "ATG" + "GCCGCCAGGACCGCCGCC" + "ATG" + coding(80, 3) + "TAA"
+    gap = "C" * 100
+    letters = gap + alone + gap + first + "C" + second + gap
+    codes = codes_of(letters)
+    expected = [(at, at + len(gene)) for gene in (alone, first, second)
+                for at in [letters.index(gene)]]  # fmt: skip
+    evidence = evidence_for(len(codes), *((*place, 0) for place in expected))
+
+    def choose(codes, evidence, left, right):
+        return choose_genes(codes, evidence, CODE, open_left=left, open_right=right)
+
+    # What is settled at first could end between the two.
+    stream = GeneStream(choose, stretch=1, margin=200)
+    found = [*stream.add(codes, evidence), *stream.finish()]
+    assert [(one.gene.start, one.gene.end) for one in found] == expected
+
+
 def test_the_stream_calls_what_the_whole_sequence_gives():
     parts, sure, at = [], [], 0
     for number in range(40):

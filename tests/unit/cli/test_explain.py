@@ -83,6 +83,11 @@ def test_several_sequences_are_several_pages(classifier, tmp_path):
     fasta.write_text(">a\nACGTAGGA\n>b\nTTGACA\n")
     pages = explained(classifier, fasta, tmp_path / "out")
     assert [page.name for page in pages] == ["a.html", "b.html"]
+    alike = tmp_path / "alike.fa"
+    alike.write_text(">a/b\nACGTAGGA\n>A_b\nTTGACA\n>a/b\nTTGCC\n")
+    pages = explained(classifier, alike, tmp_path / "more")
+    assert [page.name for page in pages] == ["a_b.html", "A_b_2.html", "a_b_3.html"]
+    assert [len(page.with_suffix(".tsv").read_text().splitlines()) for page in pages] == [9, 7, 6]
     with pytest.raises(ConfigError, match=r"2 sequences are 2 pages: give a folder"):
         explained(classifier, fasta, tmp_path / "x.html")
     assert not (tmp_path / "x.html").exists()

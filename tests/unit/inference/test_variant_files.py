@@ -114,6 +114,16 @@ def test_other_programs_read_what_is_written(scorer, tmp_path):
         assert found[0].info["DP"] == 7
 
 
+@pytest.mark.parametrize("name", ["out.vcf", "out.tsv"])
+def test_names_of_samples_may_hold_blanks(scorer, tmp_path, name):
+    header = [*HEADER[:-1], HEADER[-1].replace("\tann\t", "\tann of York\t")]
+    output = tmp_path / name
+    score_vcf(scorer, write(tmp_path / "in.vcf", [row(10)], header), output)
+    *_, names, line = output.read_text().splitlines()
+    assert "ann of York" in names.split("\t")
+    assert len(names.split("\t")) == len(line.split("\t"))
+
+
 def test_a_table_has_a_line_per_alternative(scorer, tmp_path):
     output = tmp_path / "out.tsv.gz"
     score_vcf(scorer, write(tmp_path / "in.vcf", ODD), output)
@@ -152,10 +162,17 @@ def test_strict_refuses_before_anything_is_scored(scorer, tmp_path):
 
 def test_files_out_of_order_and_empty_ones(scorer, tmp_path):
     output = tmp_path / "out.vcf.gz"
+    index = score_vcf(scorer, write(tmp_path / "in.vcf", [row(10)]), output).tabix
+    assert index.exists()
     written = score_vcf(scorer, write(tmp_path / "in.vcf", [row(20), row(10)]), output)
     assert written.survey.unsorted == 1
     assert written.tabix is None
+    assert not index.exists()  # it would lead astray
     assert [variant.position for variant in iter_vcf(output)] == [19, 9]
+    # Each one behind a higher position counts, not only the first.
+    rows = [row(30), row(10), row(20), row(30), row(40)]
+    written = score_vcf(scorer, write(tmp_path / "in.vcf", rows), output)
+    assert (written.survey.unsorted, written.survey.first_unsorted[:7]) == (2, "chr1:10")
     written = score_vcf(scorer, write(tmp_path / "in.vcf", []), output)
     assert written.survey.records == written.scored == 0
     assert list(iter_vcf(output)) == []

@@ -187,6 +187,23 @@ def test_kmers_and_unknown_bases(build, fasta, tmp_path):
     assert np.isfinite(values(VariantScorer(network, tokenizer, path, window=39), [variant])).all()
 
 
+@pytest.mark.parametrize("causal", [True, False])
+def test_beside_a_gap_a_window_of_kmers_is_no_longer_than_the_model_takes(
+    build, fasta, tmp_path, causal
+):
+    """A k-mer that holds N is read base by base, so that the usual window is too many tokens."""
+    tokenizer = DNATokenizer(kmer_size=3)
+    network = build(tokenizer, causal=causal, max_position_embeddings=40)
+    path = tmp_path / "gap.fa"
+    path.write_text(f">chr1\n{GENOME[:110]}{'N' * 60}{GENOME[170:]}\n")
+    near, far = (changed(at, 1, flip(GENOME[at])) for at in (100, 300))
+    found = values(VariantScorer(network, tokenizer, path), [near, far])
+    shorter = values(VariantScorer(network, tokenizer, path, window=39), [near])
+    assert found[0] == pytest.approx(shorter[0], abs=1e-6)
+    whole = values(VariantScorer(network, tokenizer, fasta), [far])
+    assert found[1] == pytest.approx(whole[0], abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("fields", "names"),
     [

@@ -267,6 +267,31 @@ def test_the_pointer_reads_a_base(opened, it):
     assert readout(opened) == "Point at a base to read its values."
 
 
+def test_a_map_names_the_bases_of_its_stretches(page, it, tmp_path):
+    # 240 bases in 96 stretches: base b lies in stretch b * 96 // 240.
+    one = it.attention.blocks[0]._replace(map=np.full((96, 96), 1 / 96))
+    page.console.clear()
+    page.open(
+        write_explanation(
+            explanation(attention=it.attention._replace(blocks={0: one})), tmp_path / "x.html"
+        )
+    )
+    script = """(() => {
+      const map = document.querySelector('#maps canvas'), area = map.getBoundingClientRect();
+      return Array.from({ length: 96 }, (_, k) => {
+        map.dispatchEvent(new PointerEvent('pointermove', {
+          clientX: area.left + ((k + 0.5) / 96) * area.width, clientY: area.top + 0.5 }));
+        return document.getElementById('tip').textContent.split(' to ')[1];
+      });
+    })()"""
+    places = []
+    for stretch in range(96):
+        bases = [START + b + 1 for b in range(LENGTH) if b * 96 // LENGTH == stretch]
+        places.append("–".join(f"{b:,}" for b in dict.fromkeys([bases[0], bases[-1]])))
+    assert page.run(script) == places
+    assert page.console == []
+
+
 def test_a_click_holds_a_base_and_arrow_keys_move_on(opened):
     opened.click(*at_base(opened, 100))
     opened.pointer("mouseMoved", 5, 5)

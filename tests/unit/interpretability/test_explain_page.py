@@ -219,3 +219,17 @@ def test_pictures_of_their_own():
     assert third.lines[0].get_ydata()[-1] == pytest.approx(1.0)
     with pytest.raises(DataError, match="seq/1: there is no attribution to draw"):
         draw_variants(first, explanation(attribution=None))
+
+
+def test_a_single_base_has_a_distance_too():
+    figure = distance_figure(attention(1, 1))
+    assert "block 1 looks 0 bases far" in str(figure.svg)
+
+
+def test_odd_names_stand_in_the_picture_as_they_are(tmp_path):
+    columns = [Column(f"p_{name}", name, np.full(8, 0.5)) for name in (r"$\frac$", "_a$")]
+    it = explanation(classes=columns, verdict=r"$\foo$ at 8 bases", contig="$c$")
+    figure = explanation_figure(it)
+    figure.savefig(tmp_path / "x.png")
+    labels = figure.axes[0].get_legend().get_texts()
+    assert [one.get_text().strip() for one in labels] == [r"\$\frac\$", r"_a\$"]

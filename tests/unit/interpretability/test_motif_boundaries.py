@@ -40,6 +40,16 @@ def test_random_positions_have_nothing_in_common():
     assert found.bits.max() < 0.05
 
 
+def test_few_starts_anywhere_give_false_discoveries_as_rarely_as_asked_for():
+    random = np.random.default_rng(7)
+    wrong = 0
+    for seed in range(20):
+        letters = ["".join(random.choice(list("ACGT"), 400)) for _ in range(30)]
+        starts = [sorted(random.choice(400, 40, replace=False).tolist()) for _ in letters]
+        wrong += bool(boundary_motifs(letters, starts, k=6, most_q=0.05, seed=seed).kmers)
+    assert wrong <= 2
+
+
 def test_composition_alone_is_not_enrichment():
     random = np.random.default_rng(1)
     rich = ["".join(random.choice(list("ACGT"), 400, p=[0.1, 0.4, 0.4, 0.1])) for _ in range(30)]

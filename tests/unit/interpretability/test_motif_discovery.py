@@ -114,6 +114,27 @@ def test_unknown_letters_are_left_out_and_rna_reads_like_dna(planted):
     assert discover_motifs(hidden, effects) == []
 
 
+def test_a_palindrome_is_one_site_whichever_strand_its_seqlets_lie_on():
+    random = np.random.default_rng(1)
+    palindrome = "ATGAATGCGCATTCAT"
+    sequences, effects, places = [], [], []
+    for _ in range(60):
+        letters = random.choice(list("ACGT"), 120)
+        start = int(random.integers(20, 80))
+        letters[start : start + 16] = list(palindrome)
+        worth = random.normal(0, 0.05, (120, 4))
+        worth[start : start + 16] -= 1 + 0.1 * random.normal(size=(16, 1))
+        effects.append(np.where(letters[:, None] == np.array(list("ACGT")), 0.0, worth))
+        sequences.append("".join(letters))
+        places.append((start, start + 16))
+    (found,) = discover_motifs(sequences, effects)
+    assert found.motif.consensus() == palindrome
+    assert sorted((one.sequence, one.start, one.end) for one in found.sites) == [
+        (number, *place) for number, place in enumerate(places)
+    ]
+    assert found.counts.sum(axis=1).tolist() == [60] * 16
+
+
 def test_effects_must_fit_the_sequences():
     with pytest.raises(DataError, match=r"shape \(length, 4\)"):
         discover_motifs(["ACGT"], [np.zeros((3, 4))])

@@ -246,6 +246,24 @@ def test_the_index_is_that_of_samtools(
     assert ours == theirs
 
 
+@pytest.mark.parametrize("block", [1, 2, 3, 1 << 20])
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (">a\nACGT\nAC\r>\nGT\n", 3),
+        (">a\rACGT\rAC\r", 1),
+        (">a one\rtwo\nACGT\n", 1),
+        (">a\r\nACGT\r\nAC\r\r\n", 3),
+    ],
+)
+def test_a_carriage_return_within_a_line_is_refused(tmp_path, monkeypatch, block, text, line):
+    monkeypatch.setattr(fasta_index, "_BLOCK", block)
+    path = tmp_path / "x.fa"
+    path.write_bytes(text.encode())
+    with pytest.raises(DataError, match=rf"x\.fa:{line}: a carriage return in the middle"):
+        IndexedFasta(path)
+
+
 @given(st.data())
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

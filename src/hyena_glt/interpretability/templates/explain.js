@@ -480,7 +480,7 @@ function drawMaps() {
     one.map.forEach((row, i) => row.forEach((w, j) => { ctx.globalAlpha = Math.sqrt(w / most); ctx.fillRect(j, i, 1, 1); }));
     map.addEventListener("pointermove", (event) => {
       const area = map.getBoundingClientRect(), j = Math.min(m - 1, Math.floor(((event.clientX - area.left) / area.width) * m)), i = Math.min(m - 1, Math.floor(((event.clientY - area.top) / area.height) * m));
-      const name = (k) => { const a = Math.floor((k * L) / m), b = Math.max(a, Math.ceil(((k + 1) * L) / m) - 1); return a === b ? place(a) : `${place(a)}–${place(b)}`; };
+      const name = (k) => { const a = Math.ceil((k * L) / m), b = Math.max(a, Math.ceil(((k + 1) * L) / m) - 1); return a === b ? place(a) : `${place(a)}–${place(b)}`; };
       tip.textContent = `${name(i)} gives ${tidy(100 * one.map[i][j], 2)} % of its attention to ${name(j)}`;
       tip.hidden = false;
       tip.style.transform = `translate(${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 6)}px, ${event.clientY + 18}px)`;
