@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def run(folder: Path, way: str) -> None:
         train(stopped, folder / f"{way}-stopped")
         raise AssertionError("it was to stop")
     except TrainingStopped:
+        time.sleep(2)  # a new start comes later than the last write of the other process
         train(resumed, folder / f"{way}-stopped")
     tasks, cut, again = several(way), several(way, Notice()), several(way)
     score = tasks.run(checkpoints=folder / f"{way}-tasks-whole").score
@@ -131,6 +133,7 @@ def run(folder: Path, way: str) -> None:
         cut.run(checkpoints=folder / f"{way}-tasks")
         raise AssertionError("it was to stop")
     except TrainingStopped:
+        time.sleep(2)
         again.run(checkpoints=folder / f"{way}-tasks")
     genome = pretraining(way)
     bits = genome.run().bits_per_base
