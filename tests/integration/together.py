@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -48,6 +49,12 @@ class Notice(Callback):
         """Send the signal, if it is time."""
         if step == 5:
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def slowly(state: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write a checkpoint as a slow disk does, which only the process that writes waits for."""
+    time.sleep(1)
+    save_file(state, path, metadata=metadata)
 
 
 def labelled(way: Any, *callbacks: Callback) -> EnhancedTrainingPipeline:
@@ -122,10 +129,10 @@ def run(folder: Path, way: str) -> None:
     whole, stopped, resumed = labelled(way), labelled(way, Notice()), labelled(way)
     train(whole, folder / f"{way}-whole")
     try:
-        train(stopped, folder / f"{way}-stopped")
+        with patch("hyena_glt.training.checkpoints.save_file", slowly):
+            train(stopped, folder / f"{way}-stopped")
         raise AssertionError("it was to stop")
     except TrainingStopped:
-        time.sleep(2)  # a new start comes later than the last write of the other process
         train(resumed, folder / f"{way}-stopped")
     tasks, cut, again = several(way), several(way, Notice()), several(way)
     score = tasks.run(checkpoints=folder / f"{way}-tasks-whole").score
@@ -133,7 +140,6 @@ def run(folder: Path, way: str) -> None:
         cut.run(checkpoints=folder / f"{way}-tasks")
         raise AssertionError("it was to stop")
     except TrainingStopped:
-        time.sleep(2)
         again.run(checkpoints=folder / f"{way}-tasks")
     genome = pretraining(way)
     bits = genome.run().bits_per_base

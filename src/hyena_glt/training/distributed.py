@@ -96,6 +96,10 @@ class Processes:
         dist.broadcast_object_list(held, src=0)
         return held[0]
 
+    def wait(self) -> None:
+        """Go on when all processes have come this far."""
+        self.any(False)
+
     def copy_first(self, model: nn.Module) -> None:
         """Give a model the weights and buffers that it has in the first process.
 

@@ -188,7 +188,10 @@ class Engine:
     def _start(self, moved: Moved) -> Checkpoint:
         start = Best(0, (-math.inf,), math.nan, {}, state_of(self.model))
         at = Checkpoint(0, 0.0, start, self.data)
-        found = None if self.checkpoints is None else newest(self.checkpoints)
+        found = None
+        if self.checkpoints is not None:
+            # One chooses for all: on another machine a folder may show an older state.
+            found = self.processes.from_first(newest(self.checkpoints))
         if found is not None:
             at = load_checkpoint(found, moved, data=self.data)
             with TrainingProgress(0, enabled=self.progress) as bar:
@@ -288,6 +291,8 @@ class Engine:
                 self.checkpoints, at, moved, kept=self.settings.keep_checkpoints,
                 writes=self.processes.is_first,
             )  # fmt: skip
+            # Who stops now must not end the others, nor start anew, while the first still writes.
+            self.processes.wait()
 
 
 @contextmanager
