@@ -58,7 +58,7 @@ def _trained(splice: Path, runs: Path) -> Path:
             writer = csv.writer(handle, lineterminator="\n")
             writer.writerow(["id", "sequence", "label"])
             writer.writerows(part)
-    command = [sys.executable, "-m", "hyena_glt.cli.main", "train", "--output", str(model)]
+    command = [sys.executable, "-m", "hyena_glt", "train", "--output", str(model)]
     for part_name in ("train", "test"):
         command += [f"--{part_name}", str(runs / f"{part_name}.csv")]
     subprocess.run(command, check=True)

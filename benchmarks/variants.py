@@ -239,7 +239,7 @@ def _values(options: Any, name: str, molecule: str, settings: list[str]) -> dict
         ]  # fmt: skip
         start = time.time()
         subprocess.run(
-            [sys.executable, "-m", "hyena_glt.cli.main", *command], cwd=folder, check=True
+            [sys.executable, "-m", "hyena_glt", *command], cwd=folder, check=True
         )
         seconds = time.time() - start
         found = json.loads((Path(folder) / "run/metrics.json").read_text())

@@ -24,7 +24,7 @@ TINY = (
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "hyena_glt.cli.main", *map(str, arguments)],
+        [sys.executable, "-m", "hyena_glt", *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"},

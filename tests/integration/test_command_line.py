@@ -14,7 +14,7 @@ TINY = (
     "--set", "model.hidden_size=32", "--set", "model.num_attention_heads=4",
     "--set", "model.filter_size=32", "--set", "model.local_hidden_size=32",
 )  # fmt: skip
-PROGRAM = [sys.executable, "-m", "hyena_glt.cli.main"]
+PROGRAM = [sys.executable, "-m", "hyena_glt"]
 
 
 def run(*arguments, folder=None):

@@ -187,7 +187,7 @@ def test_score_reads_records_of_any_length(models, program, tmp_path):
 
 def test_score_reads_a_pipe(models):
     result = subprocess.run(
-        [sys.executable, "-m", "hyena_glt.cli.main", "score", "--model", models / "clm",
+        [sys.executable, "-m", "hyena_glt", "score", "--model", models / "clm",
          "--fasta", "-"],
         input=gzip.compress(b">x\nACGT\n"), capture_output=True, check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -72,7 +72,7 @@ def test_a_killed_run_resumed_is_a_run_left_alone(genome, program, tmp_path):
     code, said = program("--fasta", genome, "--output", whole, *TINY, *SHORT)
     assert code == 0, said
 
-    command = [sys.executable, "-m", "hyena_glt.cli.main", "pretrain", "--fasta", str(genome)]
+    command = [sys.executable, "-m", "hyena_glt", "pretrain", "--fasta", str(genome)]
     command += ["--output", str(killed), *map(str, TINY), *map(str, SHORT)]
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     with subprocess.Popen(

@@ -58,7 +58,7 @@ def table(tmp_path):
 
 def started(*arguments, output):
     """A run that has written its first checkpoint."""
-    command = [sys.executable, "-m", "hyena_glt.cli.main", "train", *map(str, arguments)]
+    command = [sys.executable, "-m", "hyena_glt", "train", *map(str, arguments)]
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     process = subprocess.Popen(
         [*command, "--output", str(output)], env={**os.environ, **threads},

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-PROGRAM = [sys.executable, "-m", "hyena_glt.cli.main"]
+PROGRAM = [sys.executable, "-m", "hyena_glt"]
 MODEL = {
     "hidden_size": 32, "num_attention_heads": 4, "filter_size": 32, "local_hidden_size": 32,
     "num_layers": 2, "intermediate_size": 32,

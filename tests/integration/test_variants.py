@@ -106,7 +106,7 @@ def files(tmp_path_factory):
 
 def command(files, output, *more):
     return [
-        sys.executable, "-m", "hyena_glt.cli.main", "variants", "--model", str(files / "model"),
+        sys.executable, "-m", "hyena_glt", "variants", "--model", str(files / "model"),
         "--fasta", str(files / "genome.fa"), "--output", str(output), "--window", "24", *more,
     ]  # fmt: skip
 

@@ -898,7 +898,3 @@ def main() -> None:
             raise
         show()
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()
