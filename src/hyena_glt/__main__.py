@@ -1,4 +1,4 @@
-"""``python -m hyena_glt`` is ``hyena-glt``; ``torchrun -m hyena_glt`` runs it in several processes."""
+"""``python -m hyena_glt`` is ``hyena-glt``, so that ``torchrun`` can start it in many processes."""
 
 from hyena_glt.cli.main import main
 
