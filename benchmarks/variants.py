@@ -238,9 +238,7 @@ def _values(options: Any, name: str, molecule: str, settings: list[str]) -> dict
             "--output", "run", *[word for own in settings for word in ("--set", own)],
         ]  # fmt: skip
         start = time.time()
-        subprocess.run(
-            [sys.executable, "-m", "hyena_glt", *command], cwd=folder, check=True
-        )
+        subprocess.run([sys.executable, "-m", "hyena_glt", *command], cwd=folder, check=True)
         seconds = time.time() - start
         found = json.loads((Path(folder) / "run/metrics.json").read_text())
     return {

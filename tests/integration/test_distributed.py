@@ -111,9 +111,7 @@ MODEL = (
 def trained(folder, command, settings, *arguments):
     """What two processes of the command line said, and their log."""
     words = (word for one in (*MODEL, *settings) for word in ("--set", one))
-    done = torchrun(
-        "-m", "hyena_glt", command, "--output", folder / "run", *arguments, *words
-    )
+    done = torchrun("-m", "hyena_glt", command, "--output", folder / "run", *arguments, *words)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("parameters, ") == 1
     assert (folder / "run" / "report.html").exists()
