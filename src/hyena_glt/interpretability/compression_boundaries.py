@@ -174,12 +174,12 @@ def codon_phases(boundaries: Boundaries, coding: Iterable[Feature]) -> tuple[int
         >>> starts = np.zeros(12, dtype=bool)
         >>> starts[[2, 5, 6]] = True
         >>> codon_phases(starts, [gene]), codon_phases(starts, [replace(gene, strand="-")])
-        ((2, 1, 0), (2, 0, 1))
+        ((2, 1, 0), (1, 0, 1))
     """
     counts = np.zeros(3, dtype=np.int64)
     for feature in coding:
-        places = np.flatnonzero(boundaries[feature.start : feature.end]) + feature.start
-        counts += np.bincount(_phase(places, feature), minlength=3)
+        before = _before_bases(feature, len(boundaries))
+        counts += np.bincount(_phase(before[boundaries[before]], feature), minlength=3)
     one, two, three = counts.tolist()
     return one, two, three
 
@@ -233,8 +233,8 @@ def _places(
     if coding:
         codons = np.zeros(length, dtype=np.bool_)
         for feature in coding:
-            span = np.arange(feature.start, feature.end)
-            codons[span[_phase(span, feature) == 0]] = True
+            before = _before_bases(feature, length)
+            codons[before[_phase(before, feature) == 0]] = True
         places["between codons"] = codons
         for at, name in enumerate((f"{_CODING} start", f"{_CODING} end")):
             ends = [_ends(feature)[at] for feature in coding]
@@ -251,6 +251,12 @@ def _places(
             inside[interval.start : interval.end] = True
         places[name] = inside
     return places
+
+
+def _before_bases(feature: Feature, length: int) -> NDArray[np.int64]:
+    """Boundaries in a sequence, each before a base of a feature as its strand is read."""
+    shift = int(feature.strand == "-")
+    return np.arange(feature.start + shift, min(feature.end + shift, length))
 
 
 def _phase(places: NDArray[np.int64], feature: Feature) -> NDArray[np.int64]:

@@ -57,7 +57,7 @@ def iter_vcf(path: str | Path) -> Iterator[Variant]:
 
     Raises:
         DataError: If the file cannot be read, has no ``#CHROM`` line, or a line breaks a rule: as
-            many columns as the header, a position of at least 1, REF of bases, each ALT of bases,
+            many columns as the header, a position of at least 0, REF of bases, each ALT of bases,
             symbolic, ``*`` or a breakend.
     """
     for variant, _ in iter_vcf_rows(path):
@@ -163,7 +163,7 @@ def add_info(columns: Sequence[str], key: str, values: Sequence[str]) -> list[st
         'DP=3;LLR=-1.5,0.2'
     """
     old = [] if columns[7] == "." else columns[7].split(";")
-    kept = [field for field in old if field.partition("=")[0] != key]
+    kept = [field for field in old if field and field.partition("=")[0] != key]
     written = ",".join(value.replace(",", "%2C").translate(_INFO_ESCAPES) for value in values)
     return [*columns[:7], ";".join([*kept, f"{key}={written}"]), *columns[8:]]
 
@@ -214,7 +214,8 @@ def _header_width(line: Line) -> int:
 
 def _variant(line: Line, columns: Sequence[str]) -> Variant:
     contig, position, id_, reference, alternatives = columns[:5]
-    start = line.whole(position, "POS", least=1) - 1
+    # 0 is the telomere (VCF 4.3, section 1.6.1), a place before the first base.
+    start = line.whole(position, "POS", least=0) - 1
     if not is_sequence(reference):
         raise line.fault(f"REF must be bases, got {reference[:60]!r}")
     alleles = () if alternatives == "." else tuple(alternatives.split(","))

@@ -40,9 +40,9 @@ def test_phases_are_those_of_the_base_read_next(start, length, strand, phase, pl
     gene = Feature("chr", start, start + length, "CDS", strand, phase=phase)
     expected = [0, 0, 0]
     for place in places:
-        if start <= place < start + length:
-            # Bases between the 5' end of the gene and the boundary, less the cut codon.
-            passed = place - start if strand == "+" else start + length - place
+        # Bases between the 5' end of the gene and the boundary; less the cut codon, its phase.
+        passed = place - start if strand == "+" else start + length - place
+        if 0 <= passed < length:
             expected[(passed - phase) % 3] += 1
     assert list(codon_phases(boundaries, [gene])) == expected
 
@@ -85,7 +85,7 @@ def test_patches_of_three_begin_between_codons():
     found = analyze_boundaries(
         THREES, sequence, genes, elements={"motif": [Interval("chr", 10, 12)]}, tolerance=0
     )
-    assert found.phases == (29 + 9, 0, 0)  # no patch of its own begins at 60 and 120
+    assert found.phases == (29 + 10, 0, 0)  # no patch of its own begins at 60 and 120
     by_name = {one.name: one for one in found.enrichments}
     assert list(by_name) == ["between codons", "CDS start", "CDS end", "gene edge", "motif"]
     assert by_name["between codons"].observed == sum(found.phases)

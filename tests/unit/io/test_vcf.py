@@ -57,7 +57,7 @@ def test_line_ends_and_blank_lines_change_nothing(tmp_path):
     [
         (ROWS[0][:7], "8 columns expected, as in the header, got 7"),
         ([*ROWS[0], "GT"], "8 columns expected, as in the header, got 9"),
-        (["1", "0", ".", "A", "G", ".", ".", "."], "POS must be a whole number of at least 1"),
+        (["1", "-1", ".", "A", "G", ".", ".", "."], "POS must be a whole number of at least 0"),
         (["1", "x", ".", "A", "G", ".", ".", "."], "POS must be a whole number"),
         (["", "1", ".", "A", "G", ".", ".", "."], "a contig's name"),
         (["1", "1", ".", "-", "G", ".", ".", "."], "REF must be bases, got '-'"),
@@ -70,6 +70,17 @@ def test_line_ends_and_blank_lines_change_nothing(tmp_path):
 def test_faults_name_the_line_and_the_rule(tmp_path, row, message):
     with pytest.raises(DataError, match=r"x\.vcf:4: .*" + message):
         list(iter_vcf(vcf(tmp_path, ROWS[0], row)))
+
+
+def test_the_telomere_lies_before_the_first_base(tmp_path):
+    row = ["1", "0", ".", "N", "<DEL>", ".", ".", "."]
+    assert list(iter_vcf(vcf(tmp_path, row))) == [Variant("1", -1, "N", ("<DEL>",))]
+
+
+@pytest.mark.parametrize("info", ["DP=3;", "DP=3;;LLR=9", ";DP=3", "LLR;DP=3"])
+def test_info_that_is_added_leaves_no_empty_field(info):
+    row = ["1", "9", ".", "A", "G", ".", ".", info]
+    assert add_info(row, "LLR", ["1"])[7] == "DP=3;LLR=1"
 
 
 def test_a_header_is_needed(tmp_path):
