@@ -9,6 +9,7 @@ from rich.console import Console
 
 from hyena_glt.biology.motif_comparison import MotifMatch
 from hyena_glt.biology.motifs import Motif
+from hyena_glt.biology.sequences import reverse_complement
 from hyena_glt.cli.motifs import MotifOptions, _say, run_motifs
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.loaders import create_genomic_dataloaders
@@ -128,7 +129,8 @@ def test_planted_motifs_are_found_named_and_written(folder, data, tmp_path, caps
     for site in sites:
         one = by_id[site["sequence"]]
         start, end = int(site["start"]), int(site["end"])
-        assert one.sequence[start:end] == site["letters"]
+        read = one.sequence[start:end]
+        assert site["letters"] == (reverse_complement(read) if site["strand"] == "-" else read)
         if site["motif"] in wanted:
             (feature,) = one.features
             inside.append(min(end, feature.stop) - max(start, feature.start) >= 5)

@@ -336,10 +336,9 @@ def _motif_rows(search: MotifSearch) -> Iterator[list[Any]]:
 def _site_rows(search: MotifSearch) -> Iterator[list[Any]]:
     for one in search.motifs:
         for site in one.sites:
-            letters = search.sequences[site.sequence][site.start : site.end]
             yield [
                 one.motif.name, search.ids[site.sequence], site.start, site.end, site.strand,
-                letters, f"{site.score:.6g}",
+                search.letters_of(site), f"{site.score:.6g}",
             ]  # fmt: skip
 
 

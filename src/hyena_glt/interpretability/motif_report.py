@@ -13,9 +13,10 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from hyena_glt.biology.motif_comparison import MotifMatch
+from hyena_glt.biology.sequences import reverse_complement
 from hyena_glt.interpretability import readable
 from hyena_glt.interpretability.motif_boundaries import BoundaryMotifs
-from hyena_glt.interpretability.motif_discovery import DiscoveredMotif
+from hyena_glt.interpretability.motif_discovery import DiscoveredMotif, MotifSite
 from hyena_glt.interpretability.motif_logos import logo_svg
 from hyena_glt.interpretability.page_templates import page_templates
 from hyena_glt.io.atomic import atomic_write
@@ -82,6 +83,15 @@ class MotifSearch:
     database: str = ""
     boundaries: BoundaryMotifs | None = None
     remarks: Sequence[str] = field(default_factory=list)
+
+    def letters_of(self, site: MotifSite) -> str:
+        """Letters at a site, as the motif reads them: those of the other strand where it is -.
+
+        Args:
+            site: Of one of the motifs.
+        """
+        letters = self.sequences[site.sequence][site.start : site.end]
+        return reverse_complement(letters) if site.strand == "-" else letters
 
 
 def write_motif_report(path: str | Path, search: MotifSearch) -> None:
@@ -155,7 +165,7 @@ def _card(search: MotifSearch, one: DiscoveredMotif, matches: list[MotifMatch]) 
             (
                 search.ids[site.sequence],
                 f"{site.start:,}-{site.end:,} ({site.strand})",
-                search.sequences[site.sequence][site.start : site.end],
+                search.letters_of(site),
                 site.score,
             )
             for site in one.sites[:_SHOWN_SITES]

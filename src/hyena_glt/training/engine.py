@@ -164,7 +164,7 @@ class Engine:
             try:
                 at = self._train(at, trained, moved)
                 status = "finished"
-            except TrainingStopped:
+            except (TrainingStopped, KeyboardInterrupt):
                 status = "stopped"
                 raise
             finally:

@@ -140,6 +140,7 @@ class EnhancedTrainingPipeline:
         *,
         log: RunLog | None = None,
         progress: bool = True,
+        callbacks: Sequence[Callback] = (),
         **changes: Any,
     ) -> Self:
         """Prepare a fine-tuning; ``start.tokenizer`` is the one that the data need.
@@ -149,6 +150,7 @@ class EnhancedTrainingPipeline:
             settings: How to train; a learning rate that is not set becomes one for fine-tuning.
             log: Where events are written; None keeps them in memory.
             progress: Show a progress bar and a line per epoch.
+            callbacks: Hear of every step and evaluation.
             changes: Fields of the configuration on which no weight depends, such as ``dropout``.
 
         Raises:
@@ -157,7 +159,10 @@ class EnhancedTrainingPipeline:
         """
         start = StartingPoint(folder)
         settings = fine_tuned(settings or TrainingSettings())
-        return cls(start.config_for(changes), settings, start=start, log=log, progress=progress)
+        return cls(
+            start.config_for(changes), settings, start=start, log=log, progress=progress,
+            callbacks=callbacks,
+        )  # fmt: skip
 
     def train(
         self,

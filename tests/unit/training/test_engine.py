@@ -160,6 +160,21 @@ def test_a_notice_saves_and_stops_and_the_run_goes_on(tmp_path):
     assert same(weights(resumed), weights(whole))
 
 
+def test_ctrl_c_is_no_failure():
+    ends = []
+
+    class Person(Callback):
+        def on_step(self, step, figures):
+            raise KeyboardInterrupt
+
+        def on_end(self, status):
+            ends.append(status)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(pipeline(callbacks=[Person()]), parts("classification"))
+    assert ends == ["stopped"]
+
+
 def test_early_stopping_goes_on_alike(tmp_path):
     settings = {"num_epochs": 9, "patience": 2, "learning_rate": 1e-12}
     whole = pipeline(**settings)
