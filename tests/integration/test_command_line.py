@@ -381,6 +381,17 @@ class TestMistakes:
         refused(run("inspect", "ACGT", "--boundaries", "0,x"), "0,x")
 
 
+def test_a_warning_is_a_sentence():
+    program = (
+        "import warnings; from hyena_glt.cli import main\n"
+        "main.app = lambda **options: warnings.warn('mcc: [2] classes')\nmain.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "warning: mcc: [2] classes\n"
+
+
 def test_the_program_is_installed():
     program = Path(sys.executable).with_name("hyena-glt")
     result = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)

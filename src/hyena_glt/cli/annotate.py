@@ -27,7 +27,8 @@ from hyena_glt.inference.annotator import FeatureCaller, GenomeAnnotator
 from hyena_glt.inference.gene_caller import CODING, GeneCaller, LongestOrfs
 from hyena_glt.inference.tracks import ProbabilityTracks
 from hyena_glt.io.bed import write_bed
-from hyena_glt.io.gff import iter_gff, write_gff3
+from hyena_glt.io.features import iter_features
+from hyena_glt.io.gff import write_gff3
 
 _GFF = (".gff3", ".gff")
 _BED = (".bed",)
@@ -77,7 +78,7 @@ def run_annotate(
         model: Folder of a ``train --annotation``.
         fasta: The genome.
         output: GFF3, BED or bigWig, by its ending.
-        truth: GFF3 or GTF file to compare with; None compares with nothing.
+        truth: GFF3, GTF or GenBank file to compare with; None compares with nothing.
         options: The rest.
 
     Raises:
@@ -271,7 +272,7 @@ def _truth(
     other_contigs: set[str] = set()
     contigs = {region.contig for region in regions}
     forward_only = _label_strand(model) == "forward"
-    for feature in iter_gff(path):
+    for feature in iter_features(path):
         if feature.contig not in contigs:
             other_contigs.add(feature.contig)
         elif feature.kind not in found:

@@ -46,7 +46,8 @@ from hyena_glt.inference.annotator import FeatureCaller, GenomeAnnotator
 from hyena_glt.inference.tables import base_table
 from hyena_glt.interpretability.compression import compute_compression_statistics
 from hyena_glt.interpretability.report import write_report
-from hyena_glt.io.gff import iter_gff, write_gff3
+from hyena_glt.io.features import iter_features
+from hyena_glt.io.gff import write_gff3
 from hyena_glt.training.distributed import is_first_rank
 from hyena_glt.training.finetuning import StartingPoint
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
@@ -180,7 +181,7 @@ def _write_start(
     """Say and keep what was decided, and all settings."""
     strand, baseline = decisions["strand"], decisions["baseline"]
     log.write("note", message=f"strand: {strand['strand']}: {strand['reason']}")
-    console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})")
+    console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})", soft_wrap=True)
     log.write("baseline", name=baseline["name"], test=baseline["test"])
     console.print(
         f"{baseline['name']}: MCC {baseline['test']['mcc']:.4f}", highlight=False, soft_wrap=True
@@ -205,7 +206,7 @@ def read_labelled_genome(fasta: Sequence[str | Path], options: DataSettings) -> 
     kinds = [kind.strip() for kind in options.kinds.split(",") if kind.strip()]
     genome = Genome.read(fasta)
     try:
-        return label_genome(genome, iter_gff(options.annotation), kinds, options.label_strand)
+        return label_genome(genome, iter_features(options.annotation), kinds, options.label_strand)
     except DataError as error:
         if error.path is not None:
             raise

@@ -20,14 +20,14 @@ from hyena_glt.interpretability.pictures import explanation_figure
 from hyena_glt.interpretability.readable import metric_name, score
 from hyena_glt.io.atomic import atomic_write
 from hyena_glt.io.bed import iter_bed
+from hyena_glt.io.features import iter_features
 from hyena_glt.io.formats import iter_sequences
-from hyena_glt.io.gff import iter_gff
 from hyena_glt.io.records import SequenceRecord
 
 MOST_PAGES = 20
 DEFAULT_FLANK = 200
 # Features that are whole sequences say nothing about a stretch of them.
-_WHOLE = frozenset({"region", "chromosome", "contig", "scaffold", "supercontig"})
+_WHOLE = frozenset({"region", "source", "chromosome", "contig", "scaffold", "supercontig"})
 _MOST_NAMES = 20
 _TEST_METRICS = ("mcc", "auroc", "accuracy", "spearman", "r2", "bits_per_base")
 
@@ -55,7 +55,7 @@ def run_explanation(
         output: HTML file, or folder for pages, tables and pictures.
         records: Names of the sequences to explain; empty: all, up to ``MOST_PAGES``.
         region: ``contig:first-last``, 1-based with the last base included.
-        annotation: GFF3, GTF or BED file of features to draw.
+        annotation: GFF3, GTF, GenBank or BED file of features to draw.
         output_name: Class or output to explain; None takes the predicted one.
         method: Of attribution.
         flank: Bases around a region that models of single bases read too; None: 200.
@@ -200,7 +200,7 @@ def _chosen(fasta: Path, names: list[str]) -> list[SequenceRecord]:
 
 
 def _features(path: Path) -> Iterator[Feature]:
-    """Features of a BED, GFF3 or GTF file."""
+    """Features of a BED, GFF3, GTF or GenBank file."""
     if path.name.lower().removesuffix(".gz").endswith(".bed"):
         intervals = list(iter_bed(path))
         names = {one.name for one in intervals if one.name}
@@ -213,7 +213,7 @@ def _features(path: Path) -> Iterator[Feature]:
                 attributes=attributes,
             )  # fmt: skip
         return
-    yield from (one for one in iter_gff(path) if one.kind not in _WHOLE)
+    yield from (one for one in iter_features(path) if one.kind not in _WHOLE)
 
 
 def _warn_of_contigs(

@@ -4,6 +4,7 @@ Commands import what they need when they run, so that ``--help`` answers at once
 """
 
 import sys
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -185,7 +186,9 @@ def train(
     ] = None,
     annotation: Annotated[
         str | None,
-        typer.Option(help="GFF3 or GTF (.gz) of the features whose bases are to be found."),
+        typer.Option(
+            help="GFF3, GTF or GenBank (.gz) of the features whose bases are to be found."
+        ),
     ] = None,
     sequence_column: Annotated[
         str | None, typer.Option(help="Column of the sequences, if its name is unusual.")
@@ -356,7 +359,9 @@ def evaluate(
     ],
     annotation: Annotated[
         Path | None,
-        typer.Option(help="GFF3 or GTF (.gz) of the genome, for a model of an annotation."),
+        typer.Option(
+            help="GFF3, GTF or GenBank (.gz) of the genome, for a model of an annotation."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -427,7 +432,9 @@ def annotate(
     ],
     truth: Annotated[
         Path | None,
-        typer.Option(help="GFF3 or GTF (.gz) to compare with, beside longest ORFs as a baseline."),
+        typer.Option(
+            help="GFF3, GTF or GenBank (.gz) to compare with, beside longest ORFs as a baseline."
+        ),
     ] = None,
     region: Annotated[
         list[str] | None,
@@ -554,7 +561,8 @@ def explain(
         ),
     ] = None,
     annotation: Annotated[
-        Path | None, typer.Option(help="Features to draw and to test: GFF3, GTF or BED (.gz).")
+        Path | None,
+        typer.Option(help="Features to draw and to test: GFF3, GTF, GenBank or BED (.gz)."),
     ] = None,
     output_class: Annotated[
         str | None, typer.Option("--class", help="Class to explain; else the one predicted.")
@@ -870,8 +878,14 @@ def _command() -> str:
     return shlex.join(["hyena-glt", *sys.argv[1:]])
 
 
+def _say_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Show a warning as the program speaks, without the line of code that gave it."""
+    Console(stderr=True).print(f"warning: {message}", markup=False, soft_wrap=True, highlight=False)
+
+
 def main() -> None:
     """Run the command line; mistakes of the user end in one line and exit code 2."""
+    warnings.showwarning = _say_warning
     try:
         app(standalone_mode=False)
     except TrainingStopped as stopped:

@@ -15,7 +15,7 @@ from hyena_glt.data.annotation import LabelPainter, Scheme, Strand
 from hyena_glt.data.genome import Region
 from hyena_glt.data.regions import other_strand, place_of
 from hyena_glt.errors import ConfigError, DataError
-from hyena_glt.io.gff import iter_gff
+from hyena_glt.io.features import iter_features
 from hyena_glt.io.indexed_fasta import IndexedFasta
 
 
@@ -27,8 +27,8 @@ class AnnotatedWindows:
 
     Args:
         fasta: The genome, or its path.
-        features: The annotation, or the path of a GFF3 or GTF file.  Contigs that the genome does
-            not have are left aside.
+        features: The annotation, or the path of a GFF3, GTF or GenBank file.  Contigs that the
+            genome does not have are left aside.
         window: Bases per window.
         stride: Bases from the start of one window to that of the next; None: ``window``, so that
             every base is in one window.
@@ -73,7 +73,7 @@ class AnnotatedWindows:
         self.window, self.stride, self.both_strands = window, stride, both_strands
         path = features if isinstance(features, str | Path) else None
         self._painter = LabelPainter(
-            iter_gff(features) if isinstance(features, str | Path) else features,
+            iter_features(features) if isinstance(features, str | Path) else features,
             self.fasta.contigs,
             kinds,
             scheme,

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from hyena_glt.biology.alphabet import DNA, letter_bytes
 from hyena_glt.errors import AlphabetError, ConfigError, DataError
 from hyena_glt.io.fasta import iter_fasta
+from hyena_glt.io.files import plain_suffix
+from hyena_glt.io.formats import iter_sequences
+from hyena_glt.io.genbank import GENBANK_SUFFIXES
 from hyena_glt.io.records import SequenceRecord
 
 Codes = NDArray[np.uint8]
@@ -117,10 +120,11 @@ class Genome:
 
     @classmethod
     def read(cls, paths: Sequence[str | Path]) -> Self:
-        """Read FASTA files.
+        """Read FASTA or GenBank files.
 
         Args:
-            paths: The files, plain or gzipped.
+            paths: The files, plain or gzipped.  GenBank is what is called ``.gb``, ``.gbk``,
+                ``.gbff`` or ``.genbank``.
 
         Raises:
             DataError: If a file cannot be read or breaks a rule, or two contigs share a name.
@@ -130,7 +134,8 @@ class Genome:
         def records() -> Iterator[SequenceRecord]:
             nonlocal path
             for path in paths:
-                yield from iter_fasta(path)
+                known = plain_suffix(path) in GENBANK_SUFFIXES
+                yield from iter_sequences(path) if known else iter_fasta(path)
 
         try:
             return cls(records())

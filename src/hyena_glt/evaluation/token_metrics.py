@@ -253,8 +253,12 @@ def _mean(name: str, area: Callable[[Counts], float], histograms: list[Counts]) 
         _warn(name, "the labels do not vary")
         return math.nan
     if missing.any():
-        _warn(name, f"{np.count_nonzero(missing)} classes do not occur; the mean is of the others",
-              end="")  # fmt: skip
+        absent = np.count_nonzero(missing)
+        _warn(
+            name,
+            f"{absent} of {len(values)} classes missing from the labels; the mean is of the others",
+            end="",
+        )
     return float(values[~missing].mean())
 
 

@@ -25,7 +25,7 @@ from hyena_glt.io.columns import Row, finite_number, labelled_of, sequences_of
 from hyena_glt.io.fasta import header_line, iter_fasta, write_fasta
 from hyena_glt.io.fastq import iter_fastq, write_fastq
 from hyena_glt.io.files import plain_suffix, read_head, refuse_no_text
-from hyena_glt.io.genbank import iter_genbank
+from hyena_glt.io.genbank import GENBANK_SUFFIXES, iter_genbank
 from hyena_glt.io.json_files import iter_json, iter_jsonl, write_json, write_jsonl
 from hyena_glt.io.parquet import iter_parquet, write_parquet
 from hyena_glt.io.records import LabelledRecord, SequenceRecord
@@ -40,7 +40,7 @@ _SUFFIXES: dict[Format, tuple[str, ...]] = {
     "json": (".json",),
     "jsonl": (".jsonl", ".ndjson"),
     "parquet": (".parquet", ".pq"),
-    "genbank": (".gb", ".gbk", ".gbff", ".genbank"),
+    "genbank": GENBANK_SUFFIXES,
 }
 _BY_SUFFIX = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
 _ROWS: dict[Format, Callable[[str | Path], Iterator[Row]]] = {

@@ -17,6 +17,7 @@ from hyena_glt.errors import DataError
 from hyena_glt.io.files import open_bytes
 from hyena_glt.io.records import strange_letter
 
+GENBANK_SUFFIXES = (".gb", ".gbk", ".gbff", ".genbank")
 _STRANDS = {1: "+", -1: "-"}
 # Of what Biopython warns, the rest concerns the wording of header lines.
 _LOSSES = (

@@ -121,7 +121,7 @@ class PretrainingSettings(OptimizerSettings):
     """What to pretrain on and how, besides what :class:`OptimizerSettings` says.
 
     Attributes:
-        fasta: FASTA files of the genome or genomes, plain or .gz.
+        fasta: FASTA or GenBank files of the genome or genomes, plain or .gz.
         objective: ``clm`` predicts each base from those before it, ``mlm`` hidden bases from both
             sides.
         window: Length of the windows that are cut from the genome, in bases.
@@ -170,8 +170,8 @@ class DataSettings(_Section):
         negative: File of the sequences of class 0, in place of ``train``.
         test_positive: File of the test sequences of class 1, in place of ``test``.
         test_negative: File of the test sequences of class 0.
-        fasta: FASTA files of a genome, in place of ``train``, with ``annotation``.
-        annotation: GFF3 or GTF file of the features whose bases are to be told apart.
+        fasta: FASTA or GenBank files of a genome, in place of ``train``, with ``annotation``.
+        annotation: GFF3, GTF or GenBank file of the features whose bases are to be told apart.
         kinds: Kinds of features that are classes, several by comma.
         label_strand: ``separate``: features of the two strands are two classes.  ``both``: they
             are one.  ``forward``: only features on the strand of the file count.
