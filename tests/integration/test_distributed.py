@@ -153,6 +153,37 @@ def test_the_command_line_writes_and_prints_once(tmp_path):
     assert said.count("report:") == 1
 
 
+BROKEN = """
+import hyena_glt.training.pipeline
+from hyena_glt.cli.main import main
+from hyena_glt.errors import DataError
+
+def evaluate(*_, **__):
+    raise DataError("validation cannot go on")
+
+hyena_glt.training.pipeline.evaluate = evaluate
+main()
+"""
+
+
+@pytest.mark.parametrize("where", ["all", "first"])
+def test_an_error_is_told_once_and_ends_all(tmp_path, where):
+    table = write_table(tmp_path / "train.csv")
+    program = ["-m", "hyena_glt"]
+    if where == "all":
+        table.write_text(table.read_text() + "ACGX,1\n")
+    else:
+        (tmp_path / "broken.py").write_text(BROKEN)
+        program = [tmp_path / "broken.py"]
+    words = [word for one in (*MODEL, *BRIEF) for word in ("--set", one)]
+    done = torchrun(*program, "train", "--train", table, "--output", tmp_path / "run", *words)
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, done.stderr
+    assert ("foreign letter" if where == "all" else "validation cannot go on") in lines[0]
+    assert "[rank1]" not in done.stderr
+
+
 def test_several_tasks_from_the_command_line(tmp_path):
     table = str(write_table(tmp_path / "train.csv"))
     (tmp_path / "tasks.yaml").write_text(

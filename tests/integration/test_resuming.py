@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import yaml
 
+from hyena_glt.cli import experiment, resuming
 from hyena_glt.cli import main as command_line
 
 MODEL = (
@@ -173,3 +175,56 @@ def test_a_run_told_to_end_says_how_to_go_on(table, program, tmp_path):
 
 def test_there_must_be_a_run(table, program, tmp_path):
     refused(program("--output", tmp_path / "none", "--resume"), "holds no run to resume")
+
+
+def test_a_run_that_dies_behind_its_training_is_tested_again(table, program, tmp_path, monkeypatch):
+    """Whatever it was about to write: table, figures, report."""
+
+    def dies(*_):
+        sys.exit(137)
+
+    whole = tmp_path / "whole"
+    arguments = ("--train", table, *SETTINGS)
+    assert program(*arguments, "--output", whole)[0] == 0
+    writers = (
+        (experiment, "write_predictions"), (experiment, "finish"), (resuming, "write_report"),
+        (resuming, "shutil"),
+    )  # fmt: skip
+    for number, (module, writer) in enumerate(writers):
+        output = tmp_path / str(number)
+        with monkeypatch.context() as patched:
+            stub = SimpleNamespace(rmtree=dies) if writer == "shutil" else dies
+            patched.setattr(module, writer, stub)
+            assert program(*arguments, "--output", output)[0] == 137
+        (output / ".0a1b2c3d.predictions.tsv").write_text("half")
+        code, said = program("--output", output, "--resume")
+        assert code == 0, said
+        assert f"report: {output / 'report.html'}" in said
+        check_alike(output, whole, SAME)
+        assert {path.name for path in output.iterdir()} == {path.name for path in whole.iterdir()}
+        refused(program("--output", output, "--resume"), "finished")
+
+
+def test_the_same_command_line_goes_on(table, program, tmp_path):
+    config = tmp_path / "run.yaml"
+    config.write_text(yaml.safe_dump({"data": {"train": str(table)}}))
+    output = tmp_path / "run"
+    arguments = ("--config", config, *SETTINGS, "--output", output)
+    process = started(*arguments[:-2], output=output)
+    process.kill()
+    process.communicate()
+    config.write_text(yaml.safe_dump({"data": {"train": str(table)}, "training": {"seed": 2}}))
+    refused(program(*arguments, "--resume"), "training.seed=0, not 2")
+    config.write_text(yaml.safe_dump({"data": {"train": str(table)}}))
+    code, said = program(*arguments, "--resume")
+    assert code == 0, said
+    assert "going on from" in said
+
+
+def test_ctrl_c_is_no_success(table, program, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "run_training", interrupted)
+    code, said = program("--train", table, "--output", tmp_path / "run")
+    assert (code, said) == (130, "stopped\n")

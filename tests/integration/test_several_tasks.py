@@ -160,7 +160,9 @@ def test_bad_input_is_refused_in_one_line_before_anything_is_written(tmp_path):
 
     refused(train({"a": good, "b": {"train": str(bare)}}), "task b", "bare.csv")
     refused(train({"a": good, "b": {}}), "task b: there are no training data")
-    refused(train({"a": good, "b c": good}), "'b c'")
+    misnamed = train({"a": good, "b c": good})
+    refused(misnamed, "'b c'")
+    assert len(misnamed.stderr.splitlines()) == 1  # no data were read before
     refused(train({"a": {**good, "trains": "x"}}), "tasks.a.trains", "did you mean tasks.a.train?")
     refused(train({"a": {**good, "weight": 0}}), "tasks.a.weight=0")
     refused(train({"a": {**good, "molecule": "mixed"}}), "tasks.a.molecule")

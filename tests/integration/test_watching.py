@@ -129,6 +129,7 @@ def test_of_several_tasks_each_has_curves_of_its_own(tmp_path):
     found = read(output)
     scalars = set(found.Tags()["scalars"])
     assert {"validation/last/mcc", "validation/third/mcc", "validation/third/loss"} <= scalars
+    assert {"loss/train/last", "loss/train/third"} <= scalars
     assert set(found.Tags()["images"]) == PICTURES
     html = (output / "report.html").read_text()
     assert "One model, 2 tasks" in html

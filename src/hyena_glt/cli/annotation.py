@@ -3,7 +3,6 @@
 read, divide -> k-mer baseline -> train -> test -> model, features, table of bases, report
 """
 
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +27,7 @@ from hyena_glt.cli.experiment import (
     write_settings,
 )
 from hyena_glt.cli.reading import make_tokenizer
-from hyena_glt.cli.resuming import CHECKPOINTS, keep_decisions, kept_decisions
+from hyena_glt.cli.resuming import CHECKPOINTS, finish, keep_decisions, kept_decisions
 from hyena_glt.cli.watching import first_sequences, watchers
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.collators import SequenceCollator
@@ -45,9 +44,9 @@ from hyena_glt.evaluation.token_metrics import ClassFigures, TokenCounts
 from hyena_glt.inference.annotator import FeatureCaller, GenomeAnnotator
 from hyena_glt.inference.tables import base_table
 from hyena_glt.interpretability.compression import compute_compression_statistics
-from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.features import iter_features
 from hyena_glt.io.gff import write_gff3
+from hyena_glt.model.folder import save_model
 from hyena_glt.training.distributed import is_first_rank
 from hyena_glt.training.finetuning import StartingPoint
 from hyena_glt.training.pipeline import EnhancedTrainingPipeline
@@ -133,8 +132,7 @@ def run_annotation(
         if not is_first_rank():
             return {}
         assert pipeline.model is not None
-        pipeline.model.save_pretrained(output)
-        tokenizer.save_pretrained(output)
+        save_model(output, pipeline.model, tokenizer)
 
         console.print("testing the best epoch ...")
         annotator = GenomeAnnotator.from_pretrained(output)
@@ -163,8 +161,7 @@ def run_annotation(
     }
     write_json(output / "examples.json", examples)
     write_json(output / "metrics.json", metrics)
-    shutil.rmtree(output / CHECKPOINTS)
-    report = write_report(output)
+    report = finish(output)
     say_classes(console, found.classes(labelled.names))
     say_results(console, metrics, report)
     console.print(

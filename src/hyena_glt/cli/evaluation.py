@@ -104,7 +104,7 @@ def say_evaluation(console: Console, found: DetailedEvaluation, title: str) -> N
         figures = ", ".join(f"{name} {_value(value)}" for name, value in at.figures.items())
         name = found.classes[1].name
         console.print(
-            f"{name} from a probability of {at.threshold:.3g} on: {figures}",
+            f"class {name} from a probability of {at.threshold:.3g} on: {figures}",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
     unit = "tokens" if found.task == "token" else "sequences"
@@ -332,11 +332,12 @@ def _say_rows(
     rows: Sequence[tuple[list[str], int, dict[str, float], dict[str, Interval]]],
     names: list[str],
 ) -> None:
-    table = Table(title=title)
+    table = Table(title=f"{title}; n: {unit}")
+    # In a narrow terminal long names of classes are folded, and no figure is cut.
     for head in heads:
-        table.add_column(head, justify="left" if head == "class" else "right")
-    for name in (unit, *names):
-        table.add_column(name, justify="right")
+        table.add_column(head, justify="left" if head == "class" else "right", overflow="fold")
+    for name in ("n", *names):
+        table.add_column(name, justify="right", no_wrap=True)
     for first, count, figures, ranges in rows:
         cells = [
             f"{_value(figures[name])}\n[dim]{interval_text(ranges[name], 2)}[/]" for name in names

@@ -4,7 +4,6 @@ read and check -> decide the strand -> k-mer baseline -> train -> test -> model,
 """
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from hyena_glt.cli.molecules import metrics_by_modality, say_by_modality
 from hyena_glt.cli.reading import RunData, read_run_data
 from hyena_glt.cli.resuming import (
     CHECKPOINTS,
+    finish,
+    finished_meanwhile,
     keep_decisions,
     kept_decisions,
     refuse_changes,
@@ -38,8 +39,8 @@ from hyena_glt.inference.predictor import Predictions, Predictor
 from hyena_glt.inference.tables import write_predictions
 from hyena_glt.interpretability.attribution import in_silico_mutagenesis
 from hyena_glt.interpretability.compression import compute_compression_statistics
-from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.atomic import atomic_write
+from hyena_glt.model.folder import save_model
 from hyena_glt.training.curriculum import curriculum_options
 from hyena_glt.training.distributed import is_first_rank
 from hyena_glt.training.finetuning import StartingPoint, starting_point
@@ -103,8 +104,9 @@ def resume_training(
     """
     own = settings_file(output)
     settings = load_settings(own)
-    refuse_changes(settings, load_settings(config or own, overrides, flags))
-    return _train(settings, output, None)
+    refuse_changes(settings, load_settings(config, overrides, flags, base=own))
+    metrics = finished_meanwhile(output)
+    return _train(settings, output, None) if metrics is None else metrics
 
 
 def _train(settings: RunSettings, output: Path, command: str | None) -> Metrics:
@@ -155,8 +157,7 @@ def _run(
         if not is_first_rank():
             return {}
         assert pipeline.model is not None
-        pipeline.model.save_pretrained(output)
-        data.tokenizer.save_pretrained(output)
+        save_model(output, pipeline.model, data.tokenizer)
 
         predictor = Predictor.from_pretrained(output)
         console.print("testing the best epoch ...")
@@ -190,8 +191,7 @@ def _run(
     )
     write_json(output / "examples.json", examples)
     write_json(output / "metrics.json", metrics)
-    shutil.rmtree(output / CHECKPOINTS)
-    report = write_report(output)
+    report = finish(output)
     say_results(console, metrics, report)
     return metrics
 
@@ -220,7 +220,7 @@ def _write_start(
     strand, baseline = decisions.get("strand"), decisions.get("baseline")
     if strand is not None:
         log.write("note", message=f"strand: {strand['strand']}: {strand['reason']}")
-        console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})")
+        console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})", soft_wrap=True)
     if baseline is not None:
         log.write("baseline", name=baseline["name"], test=baseline["test"])
     keep_decisions(output, decisions)
@@ -584,8 +584,8 @@ def say_results(console: Console, metrics: Metrics, report: Path) -> None:
     console.print(table)
     if metrics.get("threshold") is not None:
         console.print(
-            f"{metrics['labels'][1]} from a probability of {metrics['threshold']:.3g} on, the best "
-            f"on the validation data: mcc {metrics['test_at_threshold']['mcc']:.4f}",
+            f"class {metrics['labels'][1]} from a probability of {metrics['threshold']:.3g} on, "
+            f"the best on the validation data: mcc {metrics['test_at_threshold']['mcc']:.4f}",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
     say_by_modality(

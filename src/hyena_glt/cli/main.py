@@ -3,6 +3,7 @@
 Commands import what they need when they run, so that ``--help`` answers at once.
 """
 
+import os
 import sys
 import warnings
 from enum import StrEnum
@@ -26,6 +27,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(data_app, name="data")
+
+_INTERRUPTED = 130  # what typer makes of Ctrl-C, and returns
 
 _SET = typer.Option(
     "--set",
@@ -887,7 +890,7 @@ def main() -> None:
     """Run the command line; mistakes of the user end in one line and exit code 2."""
     warnings.showwarning = _say_warning
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except TrainingStopped as stopped:
         from hyena_glt.training.distributed import is_first_rank
 
@@ -895,6 +898,10 @@ def main() -> None:
         console.print(str(stopped), markup=False, soft_wrap=True, highlight=False)
         sys.exit(143)  # as if SIGTERM had ended it
     except HyenaGLTError as error:
+        if "RANK" in os.environ:  # of torchrun; else PyTorch need not be loaded for it
+            from hyena_glt.training.distributed import let_first_speak
+
+            let_first_speak()
         Console(stderr=True).print(
             f"[red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False
         )
@@ -902,13 +909,18 @@ def main() -> None:
     except typer.Exit as done:
         sys.exit(done.exit_code)
     except typer.Abort:
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped")
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except Exception as error:
         show = getattr(error, "show", None)  # click's own usage errors
         if show is None:
             raise
         show()
         sys.exit(2)
+    else:
+        if code == _INTERRUPTED:
+            Console(stderr=True).print("stopped")
+        if code:
+            sys.exit(code)

@@ -3,7 +3,6 @@
 for each task: read and check, strand, k-mer baseline -> train one model -> test each task -> tables
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,15 +25,15 @@ from hyena_glt.cli.experiment import (
     write_settings,
 )
 from hyena_glt.cli.reading import RunData, make_tokenizer, read_run_data
-from hyena_glt.cli.resuming import CHECKPOINTS, keep_decisions, kept_decisions
+from hyena_glt.cli.resuming import CHECKPOINTS, finish, keep_decisions, kept_decisions
 from hyena_glt.cli.watching import PROBED_SEQUENCES, watchers
 from hyena_glt.data.collators import SequenceCollator
 from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.evaluation.evaluator import METRIC_TASKS
 from hyena_glt.inference.predictor import Predictor
 from hyena_glt.inference.tables import write_predictions
-from hyena_glt.interpretability.report import write_report
-from hyena_glt.tasks.multitask import TaskWeighting
+from hyena_glt.model.folder import save_model
+from hyena_glt.tasks.multitask import TaskWeighting, check_task_name
 from hyena_glt.tokenizers import GenomicTokenizer
 from hyena_glt.training.distributed import is_first_rank
 from hyena_glt.training.multitask import MultiTaskResult, MultiTaskTraining
@@ -82,6 +81,8 @@ def run_tasks(settings: RunSettings, output: Path, command: str | None) -> Metri
     """
     if command is not None:
         refuse_existing(output)
+    for name in settings.tasks:  # before the data of all are read
+        check_task_name(name)
     console = Console(stderr=True, quiet=not is_first_rank())
     tokenizer = _tokenizer(settings)
     kept = kept_decisions(output) if command is None else None
@@ -101,8 +102,7 @@ def run_tasks(settings: RunSettings, output: Path, command: str | None) -> Metri
         result = trainer.run(checkpoints=output / CHECKPOINTS)
         if not is_first_rank():
             return {}
-        trainer.model.save_pretrained(output)
-        tokenizer.save_pretrained(output)
+        save_model(output, trainer.model, tokenizer)
         console.print("testing the best epoch ...")
         (output / "predictions").mkdir(exist_ok=True)
         figures = {
@@ -123,8 +123,7 @@ def run_tasks(settings: RunSettings, output: Path, command: str | None) -> Metri
     if weighting == "uncertainty":
         metrics["loss_weights"] = trainer.model.task_weights.factors()
     write_json(output / "metrics.json", metrics)
-    shutil.rmtree(output / CHECKPOINTS)
-    write_report(output)
+    finish(output)
     _say_results(console, metrics, output)
     return metrics
 

@@ -3,7 +3,6 @@
 read, divide -> Markov baseline -> train, in parts if need be -> test -> sample -> model, report
 """
 
-import shutil
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -23,7 +22,13 @@ from hyena_glt.cli.experiment import (
     write_json,
     write_settings,
 )
-from hyena_glt.cli.resuming import CHECKPOINTS, refuse_changes, settings_file
+from hyena_glt.cli.resuming import (
+    CHECKPOINTS,
+    finish,
+    finished_meanwhile,
+    refuse_changes,
+    settings_file,
+)
 from hyena_glt.cli.watching import PROBED_SEQUENCES, watchers
 from hyena_glt.config import HyenaGLTConfig
 from hyena_glt.data.collators import SequenceCollator
@@ -33,10 +38,10 @@ from hyena_glt.errors import ConfigError, DataError
 from hyena_glt.evaluation.baselines import InterpolatedMarkov
 from hyena_glt.evaluation.periodicity import codon_periodicity
 from hyena_glt.inference.generation import generate_sequences
-from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.fasta import write_fasta
 from hyena_glt.io.records import SequenceRecord
 from hyena_glt.model.faces import HyenaGLTForCausalLM
+from hyena_glt.model.folder import save_model
 from hyena_glt.tokenizers import DNATokenizer
 from hyena_glt.training.distributed import is_first_rank
 from hyena_glt.training.pretraining import Pretraining, PretrainingRegions, divide
@@ -103,8 +108,9 @@ def resume_pretraining(
     """
     own = settings_file(output)
     settings = load_pretraining_settings(own)
-    refuse_changes(settings, load_pretraining_settings(config or own, overrides, flags))
-    return _run(settings, output, None)
+    refuse_changes(settings, load_pretraining_settings(config, overrides, flags, base=own))
+    metrics = finished_meanwhile(output)
+    return _run(settings, output, None) if metrics is None else metrics
 
 
 def _run(settings: PretrainingRunSettings, output: Path, command: str | None) -> Metrics:
@@ -137,8 +143,7 @@ def _run(settings: PretrainingRunSettings, output: Path, command: str | None) ->
         result = pretraining.run(log=log, checkpoints=output / CHECKPOINTS)
     if not is_first_rank():
         return {}
-    pretraining.model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
+    save_model(output, pretraining.model, tokenizer)
     metrics: Metrics = {
         "objective": options.objective,
         "test": {"bits_per_base": result.bits_per_base},
@@ -153,8 +158,7 @@ def _run(settings: PretrainingRunSettings, output: Path, command: str | None) ->
         console.print(f"sampling {options.generate:,} bases ...", highlight=False)
         metrics["generated"] = _sample(pretraining, tokenizer, output)
     write_json(output / "metrics.json", metrics)
-    shutil.rmtree(output / CHECKPOINTS)
-    report = write_report(output)
+    report = finish(output)
     _say_results(console, metrics)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
     return metrics

@@ -1,14 +1,19 @@
 """Going on with a run that was interrupted: what is needed of it, and what may not change."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from rich.console import Console
 
 from hyena_glt.errors import ConfigError, OutputError, TrainingStopped
+from hyena_glt.interpretability.report import write_report
+from hyena_glt.io.atomic import remove_unfinished
+from hyena_glt.training.distributed import is_first_rank
 
 CHECKPOINTS = "checkpoints"
 _DECISIONS = "decisions.json"
@@ -26,13 +31,52 @@ def settings_file(output: Path) -> Path:
     own = output / "config.yaml"
     if not own.is_file():
         raise OutputError(f"{output} holds no run to resume; leave out --resume to start one")
-    if (output / "metrics.json").exists():
+    if (output / "metrics.json").exists() and not (output / CHECKPOINTS).exists():
         raise OutputError(f"{output}: the run is finished, there is nothing to resume")
     return own
 
 
+def finish(output: Path) -> Path:
+    """Write the report of a run whose figures are written, and remove its checkpoints.
+
+    They go last: a run that has none is finished.
+
+    Args:
+        output: Folder of the run.
+
+    Returns:
+        The report.
+    """
+    report = write_report(output)
+    shutil.rmtree(output / CHECKPOINTS)
+    return report
+
+
+def finished_meanwhile(output: Path) -> dict[str, Any] | None:
+    """Clear up behind a run that died; if its figures are written, finish it.
+
+    Args:
+        output: Folder of the run.
+
+    Returns:
+        What ``metrics.json`` holds; None if there is more to be done.
+    """
+    if is_first_rank():
+        remove_unfinished(output)
+    path = output / "metrics.json"
+    if not path.exists():
+        return None
+    metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if is_first_rank():
+        report = finish(output)
+        Console(stderr=True).print(f"report: {report}", highlight=False, soft_wrap=True)
+    return metrics
+
+
 def refuse_changes(settings: BaseModel, asked: BaseModel) -> None:
     """Refuse settings that differ from those that a run was started with.
+
+    A strand that was to be decided has been, so asking for that again changes nothing.
 
     Args:
         settings: Of the run.
@@ -43,7 +87,8 @@ def refuse_changes(settings: BaseModel, asked: BaseModel) -> None:
     """
     before, now = (_flat(tree.model_dump(mode="json")) for tree in (settings, asked))
     for name in before | now:
-        if before.get(name) != now.get(name):
+        decided = name.endswith(".strand") and now.get(name) == "auto"
+        if before.get(name) != now.get(name) and not decided:
             raise ConfigError(
                 f"--resume: the run was started with {name}={before.get(name)}, not "
                 f"{now.get(name)}; leave the option out"

@@ -95,9 +95,12 @@ def choose_strand(
         f"validation {measure} {scores[best]:.3f} ({best}) against {scores[BOTH_STRANDS]:.3f} "
         f"({BOTH_STRANDS}) and {scores[OTHER_STRAND]:.3f} (read from the other strand)"
     )
-    if loss > 3 * error and gain > 0:
-        return StrandDecision("forward", scores, f"the strand matters: {reason}")
-    return StrandDecision("both", scores, f"the strand does not matter: {reason}")
+    if gain <= 0:
+        return StrandDecision("both", scores, f"the strand does not matter: {reason}")
+    if loss <= 3 * error:
+        reason += f", too close to the first for {len(held_out):,} sequences"
+        return StrandDecision("both", scores, f"it is not sure that the strand matters: {reason}")
+    return StrandDecision("forward", scores, f"the strand matters: {reason}")
 
 
 def _sample(

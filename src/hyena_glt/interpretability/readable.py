@@ -88,6 +88,20 @@ def score(value: float | None, decimals: int = 3) -> str:
     return (f"{value:.{decimals}f}" if abs(value) < 1000 else f"{value:,.0f}").replace("-", MINUS)
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """Write a confidence interval.
+
+    Args:
+        low: Its lower end; None and NaN stand for undefined.
+        high: Its upper end.
+
+    Returns:
+        For example ``0.424 to 0.615``.
+    """
+    ends = score(low), score(high)
+    return DASH if DASH in ends else " to ".join(ends)
+
+
 def difference(value: float, decimals: int = 3) -> str:
     """Write a difference of two scores with its sign and three decimals.
 

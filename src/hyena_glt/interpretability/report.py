@@ -113,7 +113,7 @@ def render_report(run: RunFolder, *, refresh: int | None = None) -> str:
         "metric_name": readable.metric_name,
         "shorten": shorten,
     }
-    final, found = run.final, headlines(run)
+    final, found, columns = run.final, headlines(run), _metric_columns(run.metrics)
     training = training_figures(run.steps, run.evaluations, run.weights)
     bits = bits_figure(run, step_axis_of([*run.steps, *run.evaluations]))
     script = _template_file("report.js")
@@ -131,7 +131,8 @@ def render_report(run: RunFolder, *, refresh: int | None = None) -> str:
         pretraining=final if isinstance(final, PretrainingMetrics) else None,
         sample_rows=_sample_rows(final),
         task_rows=_task_rows(final),
-        metric_rows=_metric_rows(run.metrics),
+        metric_columns=columns,
+        metric_rows=list(zip(*columns.values(), strict=True)),
         last_step=run.steps[-1] if run.steps else None,
         changed=datetime.fromtimestamp((run.directory / "log.jsonl").stat().st_mtime).astimezone(),
         problems=problems,
@@ -190,17 +191,25 @@ def _task_rows(final: object) -> list[tuple[str, Headline]]:
     return [(name, one) for name, own in final.tasks.items() for one in metric_headlines(own)]
 
 
-def _metric_rows(metrics: Metrics | None) -> list[tuple[str, list[float | None]]]:
+def _metric_columns(metrics: Metrics | None) -> dict[str, list[str]]:
     """Lay all final metrics out: validation, test and baseline side by side."""
     if metrics is None:
-        return []
-    columns = [metrics.validation, metrics.test]
-    if metrics.baseline is not None:
-        columns.append(metrics.baseline.test)
-    names = dict.fromkeys(name for column in columns for name in column)
-    return [
-        (readable.metric_name(name), [column.get(name) for column in columns]) for name in names
-    ]
+        return {}
+    baseline = metrics.baseline
+    parts = [metrics.validation, metrics.test, {} if baseline is None else baseline.test]
+    names = list(dict.fromkeys(name for part in parts for name in part))
+    validation, test, other = ([readable.score(part.get(name)) for name in names] for part in parts)
+    columns = {
+        "Metric": [readable.metric_name(name) for name in names],
+        "Validation": validation,
+        "Test": test,
+    }
+    if metrics.evaluation is not None and metrics.evaluation.intervals:
+        ranges = [metrics.evaluation.intervals.get(name, (None, None)) for name in names]
+        columns["95 % interval"] = [readable.interval(*ends) for ends in ranges]
+    if baseline is not None:
+        columns[f"Test, {shorten(baseline.name, 40)}"] = other
+    return columns
 
 
 def _compression(run: RunFolder) -> float | None:
@@ -220,7 +229,8 @@ def _settings(config: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]
     sections: dict[str, list[tuple[str, str]]] = {}
     for name, section in config.items():
         if isinstance(section, Mapping):
-            sections[name] = list(_flat(section))
+            if section:
+                sections[name] = list(_flat(section))
         else:
             sections.setdefault("run", []).append((name, _setting(section)))
     return list(sections.items())

@@ -42,7 +42,7 @@ def training_figures(
     validation = [event for event in evaluations if event.split == "validation"]
     step_axis = step_axis_of([*steps, *validation])
     figures: list[Figure | None] = [
-        _loss_figure(step_axis, steps, validation),
+        *_loss_figures(step_axis, steps, validation),
         *_metric_figures(step_axis, validation),
         _weights_figure(step_axis, weights),
         _step_figure(step_axis, steps, "Learning rate", "", lambda step: step.learning_rate),
@@ -101,8 +101,25 @@ def smooth(values: Sequence[float], span: int) -> list[float]:
     return averages
 
 
-def _loss_figure(
+def _loss_figures(
     step_axis: Axis, steps: Sequence[Step], validation: Sequence[Evaluation]
+) -> list[Figure | None]:
+    """Losses, those of each task by themselves: together they would only show which was drawn."""
+    return [
+        _loss_figure(
+            step_axis,
+            [step for step in steps if step.task == task],
+            [event for event in validation if event.task == task],
+            f"Loss{_of(task)}",
+        )
+        for task in dict.fromkeys(
+            [*(event.task for event in validation), *(step.task for step in steps)]
+        )
+    ]
+
+
+def _loss_figure(
+    step_axis: Axis, steps: Sequence[Step], validation: Sequence[Evaluation], title: str
 ) -> Figure | None:
     x = [float(step.step) for step in steps]
     raw = [step.loss for step in steps]
@@ -113,17 +130,9 @@ def _loss_figure(
         averaged = smooth(raw, span)
         series.append(Series("train, smoothed", x, averaged, 0))
         caption += f"; the smoothed line is an exponential average with a span of {span} points"
-    tasks = list(dict.fromkeys(event.task for event in validation))[: MAX_CURVES - 1]
-    for colour, task in enumerate(tasks, start=1):
-        seen = [
-            (float(event.step), event.loss)
-            for event in validation
-            if event.task == task and math.isfinite(event.loss)
-        ]
-        if seen:
-            name = f"validation, {task}" if task else "validation"
-            series.append(Series(name, *_columns(seen), colour, marks=True))
-    if len(series) > 1 and series[-1].marks:
+    seen = [(float(event.step), event.loss) for event in validation if math.isfinite(event.loss)]
+    if seen:
+        series.append(Series("validation", *_columns(seen), 1, marks=True))
         caption += "; dots mark evaluations on the validation set"
     series = [item for item in series if any(map(math.isfinite, item.y))]
     if not series:
@@ -133,8 +142,8 @@ def _loss_figure(
     body = finite[: max(math.ceil(0.99 * len(finite)), 1)]
     shown = body + [value for item in series[1:] for value in item.y]
     frame = Frame(step_axis, axis_over("loss", shown))
-    words = "Loss by step: " + "; ".join(describe(item, "step") for item in series[-2:])
-    return Figure("Loss", plot(frame, series, words), series, caption + ".")
+    words = f"{title} by step: " + "; ".join(describe(item, "step") for item in series[-2:])
+    return Figure(title, plot(frame, series, words), series, caption + ".")
 
 
 def _metric_figures(step_axis: Axis, validation: Sequence[Evaluation]) -> list[Figure | None]:
@@ -142,10 +151,9 @@ def _metric_figures(step_axis: Axis, validation: Sequence[Evaluation]) -> list[F
     figures = []
     for task in dict.fromkeys(event.task for event in validation):
         own = [event for event in validation if event.task == task]
-        of_task = f" of {shorten(task, 40)}" if task else ""
         figures += [
-            _metric_figure(step_axis, own, f"Validation metrics{of_task}", "score", errors=False),
-            _metric_figure(step_axis, own, f"Validation errors{of_task}", "error", errors=True),
+            _metric_figure(step_axis, own, f"Validation metrics{_of(task)}", "score", errors=False),
+            _metric_figure(step_axis, own, f"Validation errors{_of(task)}", "error", errors=True),
         ]
     return figures
 
@@ -251,6 +259,10 @@ def by_metric(names: Iterable[str]) -> list[str]:
     """
     rank = {name: index for index, name in enumerate(LEADING_METRICS)}
     return sorted(dict.fromkeys(names), key=lambda name: rank.get(name, len(rank)))
+
+
+def _of(task: str) -> str:
+    return f" of {shorten(task, 40)}" if task else ""
 
 
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

@@ -138,8 +138,9 @@ class Calibration(Record):
 
 
 class DetailedEvaluation(Record):
-    """What the test set says besides the metrics."""
+    """What the test set says besides the metrics; intervals of 95 % are those of the metrics."""
 
+    intervals: dict[str, tuple[Number, Number]] = Field(default_factory=dict)
     lengths: list[LengthRow] = Field(default_factory=list)
     calibration: Calibration | None = None
     calibration_at_temperature: Calibration | None = None

@@ -5,6 +5,7 @@ so that a reader never meets half a file, and a run that dies leaves the old res
 """
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hyena_glt.errors import OutputError
+
+_UNFINISHED = re.compile(r"\.[0-9a-f]{8}\..+")
 
 
 @contextmanager
@@ -94,6 +97,49 @@ def atomic_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path
             if old.exists() and not target.exists():
                 old.rename(target)
             shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def atomic_files(folder: str | Path) -> Iterator[Path]:
+    """Put files into a folder that may hold others; none of them appears before all are complete.
+
+    Args:
+        folder: Where the files shall be; made if needed.  Old ones of the same name are replaced.
+
+    Yields:
+        An empty folder to fill meanwhile, inside the final one.
+
+    Raises:
+        OutputError: If they cannot be written there.
+    """
+    target = Path(folder).resolve()
+    unfinished = _neighbour(target / "unfinished")
+    with _telling(target, unfinished):
+        try:
+            unfinished.mkdir(parents=True)
+            yield unfinished
+            files = sorted(unfinished.iterdir())
+            for file in files:
+                _flush_to_disk(file)
+            for file in files:
+                file.replace(target / file.name)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what writers left unfinished in a folder, and in those inside it, when they died.
+
+    Args:
+        folder: In which nobody writes now; may be missing.
+    """
+    for path in [*folder.rglob(".*")]:
+        if not _UNFINISHED.match(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _neighbour(target: Path) -> Path:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from hyena_glt.config import HyenaGLTConfig
-from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.errors import ConfigError, DataError, OutputError
+from hyena_glt.io.atomic import atomic_files
 from hyena_glt.tokenizers import (
     DNATokenizer,
     GenomicTokenizer,
@@ -79,6 +80,26 @@ def open_model_folder(folder: str | Path) -> ModelFolder:
     _check_weights(folder)
     architecture = (config.get("architectures") or ["none"])[0]
     return ModelFolder(folder, architecture, _TOKENIZERS[name])
+
+
+def save_model(folder: str | Path, model: Any, tokenizer: Any = None) -> None:
+    """Save a model, and its tokenizer; what the folder held stays until all of it is written.
+
+    Args:
+        folder: Where; made if needed.
+        model: Any model of the package.
+        tokenizer: Of the model; None saves the model alone.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with atomic_files(folder) as unfinished:
+        try:
+            for part in (model, tokenizer):
+                if part is not None:
+                    part.save_pretrained(unfinished)
+        except SafetensorError as error:  # how it says that a disk is full
+            raise OutputError(f"{folder}: the model cannot be written ({error})") from error
 
 
 def _check_weights(folder: Path) -> None:

@@ -83,12 +83,24 @@ def known_task(name: str, names: Mapping[str, object]) -> str:
     raise ConfigError(f"the model has no task {name!r}{hint} (its tasks: {', '.join(names)})")
 
 
-def _spec(name: str, fields: Any) -> TaskSpec:
+def check_task_name(name: str) -> None:
+    """Refuse a name that could not stand in the names of weights and files.
+
+    Args:
+        name: Of a task.
+
+    Raises:
+        ConfigError: If it holds more than letters, digits, ``-`` and ``_``.
+    """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(
             f"tasks: the name {name!r} must be made of letters, digits, - and _, and begin with a "
             "letter or digit"
         )
+
+
+def _spec(name: str, fields: Any) -> TaskSpec:
+    check_task_name(name)
     if not isinstance(fields, Mapping):
         raise ConfigError(f"tasks.{name} must hold fields, got {fields!r}")
     for field in fields:

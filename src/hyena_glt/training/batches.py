@@ -56,8 +56,8 @@ class BatchSource(Protocol):
             step: Steps taken so far.
         """
 
-    def about(self, step: int) -> dict[str, str]:
-        """What the log says of a step besides its figures.
+    def task_of(self, step: int) -> str:
+        """The task of a step, where there are several.
 
         Args:
             step: From 0.
@@ -184,13 +184,13 @@ class LoaderBatches:
         """
         return step / len(self)
 
-    def about(self, step: int) -> dict[str, str]:
-        """Nothing.
+    def task_of(self, step: int) -> str:
+        """No name: there is one task.
 
         Args:
             step: From 0.
         """
-        return {}
+        return ""
 
     def _make_loader(self) -> DataLoader[Any]:
         given = self.loader

@@ -70,8 +70,9 @@ def step_scalars(figures: StepFigures) -> dict[str, float]:
     Returns:
         Finite figures only.
     """
+    # Losses of different tasks in one curve would show which task was drawn, and nothing else.
     named = {
-        "loss/train": figures.loss,
+        f"loss/train/{figures.task}" if figures.task else "loss/train": figures.loss,
         "training/learning_rate": figures.learning_rate,
         "training/grad_norm": figures.grad_norm,
         "training/compression_ratio": figures.compression_ratio,

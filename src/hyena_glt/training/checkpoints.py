@@ -78,7 +78,7 @@ class Moved(NamedTuple):
 def save_checkpoint(
     folder: Path, checkpoint: Checkpoint, moved: Moved, *, kept: int = _KEPT, writes: bool = True
 ) -> Path:
-    """Write a checkpoint, and remove all but the newest few.
+    """Write a checkpoint, and remove all but the newest few up to this one.
 
     Args:
         folder: Where; made if needed.
@@ -121,6 +121,9 @@ def save_checkpoint(
     if writes:
         with atomic_write(path) as unfinished, _disk_errors(path):
             save_file(gathered, unfinished, metadata={_NUMBERS: json.dumps(numbers)})
+        for old in _files(folder):
+            if old > path:  # damaged: the training went on from one before it
+                old.unlink()
         for old in _files(folder)[:-kept]:
             old.unlink()
     return path

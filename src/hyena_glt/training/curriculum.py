@@ -32,14 +32,14 @@ def get_curriculum_schedule(epoch: int, total_epochs: int) -> tuple[int, list[st
     """Longest sequence and tasks of an epoch, from 64 tokens towards 2,048 and from one task on.
 
     Args:
-        epoch: From 0.
+        epoch: From 0; behind the last one it stays.
         total_epochs: Of the whole training.
 
     Returns:
         Tokens, and names of tasks.
 
     Raises:
-        ConfigError: If there are no epochs.
+        ConfigError: If there are no epochs, or the epoch is below 0.
 
     Example:
         >>> get_curriculum_schedule(5, 10)
@@ -47,7 +47,9 @@ def get_curriculum_schedule(epoch: int, total_epochs: int) -> tuple[int, list[st
     """
     if total_epochs < 1:
         raise ConfigError(f"total_epochs must be at least 1, got {total_epochs}")
-    progress = epoch / total_epochs
+    if epoch < 0:
+        raise ConfigError(f"epoch must be at least 0, got {epoch}")
+    progress = min(1.0, epoch / total_epochs)
     max_length = int(_SHORTEST + (_GUIDE_LONGEST - _SHORTEST) * progress)
     if progress < 0.3:
         return max_length, ["simple_classification"]

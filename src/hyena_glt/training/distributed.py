@@ -10,6 +10,7 @@ Source: PyTorch's DistributedDataParallel and ``fully_shard`` (Zhao et al. 2023,
 
 import copy
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -24,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from transformers.modeling_utils import PreTrainedModel
 
-from hyena_glt.errors import ConfigError
+from hyena_glt.errors import ConfigError, TrainingError
 from hyena_glt.model.hyena_glt import trunk_of
 from hyena_glt.model.multitask import HyenaGLTForMultiTask
 from hyena_glt.training.precision import Arithmetic
@@ -34,6 +35,8 @@ Parallel = Literal["auto", "ddp", "fsdp"]
 
 # The others wait while the first process validates.
 _PATIENCE = timedelta(days=1)
+# Of the first process; torchrun looks after its processes ten times a second.
+_SECONDS_TO_SPEAK = 5
 
 _Value = TypeVar("_Value")
 
@@ -118,6 +121,9 @@ def joined(parallel: Parallel, device: torch.device) -> Iterator[Processes]:
     Args:
         parallel: How the model is divided.
         device: Where this process computes; a GPU of its own, or the CPU.
+
+    Raises:
+        TrainingError: If another process ended before its time; it has said why.
     """
     own = rank_count() > 1 and not dist.is_initialized()
     if own:
@@ -126,6 +132,12 @@ def joined(parallel: Parallel, device: torch.device) -> Iterator[Processes]:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(parallel, device)
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or "/gloo/" in str(error):
+            raise TrainingError(
+                "another process of the training has ended; look for what it said"
+            ) from error
+        raise
     finally:
         if own:
             dist.destroy_process_group()
@@ -139,6 +151,16 @@ def rank_count() -> int:
 def is_first_rank() -> bool:
     """Whether this process writes and prints: all but the first of ``torchrun``'s do not."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def let_first_speak() -> None:
+    """Give the first process the time to say what is wrong, where it is the same in all.
+
+    ``torchrun`` ends the others when one has failed; a process that is still there had an error of
+    its own.
+    """
+    if not is_first_rank():
+        time.sleep(_SECONDS_TO_SPEAK)
 
 
 class TrainedModel:

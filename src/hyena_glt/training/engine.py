@@ -20,6 +20,8 @@ import torch
 from transformers.modeling_utils import PreTrainedModel
 
 from hyena_glt.errors import TrainingError, TrainingStopped
+from hyena_glt.io.atomic import remove_unfinished
+from hyena_glt.model.folder import save_model
 from hyena_glt.training.batches import BatchSource
 from hyena_glt.training.callbacks import Callback, Status
 from hyena_glt.training.checkpoints import (
@@ -190,6 +192,8 @@ class Engine:
         at = Checkpoint(0, 0.0, start, self.data)
         found = None
         if self.checkpoints is not None:
+            if self.processes.is_first:
+                remove_unfinished(self.checkpoints)
             # One chooses for all: on another machine a folder may show an older state.
             found = self.processes.from_first(newest(self.checkpoints))
         if found is not None:
@@ -238,17 +242,14 @@ class Engine:
             figures = take_step(
                 trained, on_device(batch, self.model.device), moved.optimizer, self.arithmetic,
                 step=step, total=self.schedule.steps, settings=self.settings,
-            )  # fmt: skip
+            )._replace(task=self.source.task_of(step))  # fmt: skip
         except TrainingError as error:
             raise TrainingError(
                 f"{error}; the batch was {_some(self.source.names(step))}"
             ) from None
         if moved.average is not None:
             moved.average.update()
-        self.log.write(
-            "step", step=step + 1, epoch=self.source.epoch(step + 1), **self.source.about(step),
-            **figures._asdict(),
-        )  # fmt: skip
+        self.log.write("step", step=step + 1, epoch=self.source.epoch(step + 1), **figures.entry())
         bar.step(figures.loss, figures.compression_ratio, figures.tokens)
         for callback in self.callbacks:
             callback.on_step(step + 1, figures)
@@ -265,7 +266,7 @@ class Engine:
                 if better:
                     state = state_of(self.model)
                     if self.save_best is not None:
-                        plain(self.model).save_pretrained(self.save_best)
+                        save_model(self.save_best, plain(self.model))
             bar.line(outcome.text + ("  *" if better and outcome.metrics else ""))
             if outcome.headline in outcome.metrics:
                 bar.metric(outcome.headline, outcome.metrics[outcome.headline])

@@ -1,6 +1,8 @@
 """What tells the data of a training from other data, in a few words."""
 
 import hashlib
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from hyena_glt.data.labelled_genome import LabelledTiles, LabelledWindows
 
 
 def fingerprint(dataset: Any) -> str:
-    """Number of sequences, and a checksum of their lengths, their labels, and the first and last.
+    """Number of sequences, and a checksum of them, their names and their labels.
 
     Args:
         dataset: Of a loader.
@@ -21,21 +23,25 @@ def fingerprint(dataset: Any) -> str:
         >>> from hyena_glt.tokenizers import DNATokenizer
         >>> data = [{"sequence": "ACGT", "labels": "yes"}, {"sequence": "TTT", "labels": "no"}]
         >>> fingerprint(GenomicDataset(data, DNATokenizer(kmer_size=1)))
-        '2 sequences (ebcd581a)'
+        '2 sequences (253d38ff)'
     """
     if isinstance(dataset, CroppedSequences):
         dataset = dataset.dataset
     if isinstance(dataset, LabelledWindows | LabelledTiles):
         labelled = dataset.genome
         counts = labelled.counts(labelled.genome.contigs())
-        classes = _checksum(repr((labelled.names, counts.tolist())).encode())
+        classes = _checksum([repr((labelled.names, counts.tolist())).encode()])
         return f"{len(dataset):,} windows ({classes}) of {genome_fingerprint(labelled.genome)}"
     if not isinstance(dataset, GenomicDataset):
         return f"{len(dataset):,} items"
-    ends = [(dataset.ids[row], dataset.sequences[row]) for row in (0, len(dataset) - 1)]
-    labels = dataset.labels.tobytes() if isinstance(dataset.labels, np.ndarray) else b""
-    checksum = _checksum(dataset.lengths.tobytes(), labels, repr(ends).encode())
-    return f"{len(dataset):,} sequences ({checksum})"
+    labels = [] if dataset.labels is None else dataset.labels
+    named = zip(dataset.ids, dataset.sequences, strict=True)
+    # One after the other: they may be on disk, and more than memory holds.
+    parts = chain(
+        (f"{name}\t{letters}\n".encode() for name, letters in named),
+        (np.asarray(label).tobytes() for label in labels),
+    )
+    return f"{len(dataset):,} sequences ({_checksum(parts)})"
 
 
 def genome_fingerprint(genome: Genome) -> str:
@@ -45,11 +51,11 @@ def genome_fingerprint(genome: Genome) -> str:
         genome: Bases in memory.
     """
     contigs = genome.contigs()
-    parts = [part for contig in contigs for part in (str(contig).encode(), genome.codes(contig))]
-    return f"{genome.bases:,} bases in {len(contigs):,} contigs ({_checksum(*parts)})"
+    parts = (part for contig in contigs for part in (str(contig).encode(), genome.codes(contig)))
+    return f"{genome.bases:,} bases in {len(contigs):,} contigs ({_checksum(parts)})"
 
 
-def _checksum(*parts: Any) -> str:
+def _checksum(parts: Iterable[Any]) -> str:
     checksum = hashlib.sha256()
     for part in parts:
         checksum.update(part)

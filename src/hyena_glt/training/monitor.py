@@ -130,7 +130,7 @@ class TrainingMonitor(Callback):
             figures: What it showed.
         """
         self._step = step
-        self.log.write("step", step=step, **figures._asdict())
+        self.log.write("step", step=step, **figures.entry())
         self._bar.step(figures.loss, figures.compression_ratio, figures.tokens)
         for callback in self._told:
             callback.on_step(step, figures)

@@ -22,7 +22,6 @@ from hyena_glt.model.faces import HyenaGLTForSequenceClassification
 from hyena_glt.model.multitask import HyenaGLTForMultiTask
 from hyena_glt.tasks.multitask import TaskSpec, known_task
 from hyena_glt.training.callbacks import Callback
-from hyena_glt.training.checkpoints import newest
 from hyena_glt.training.distributed import Processes, joined
 from hyena_glt.training.engine import Engine, Outcome, Schedule
 from hyena_glt.training.fingerprints import fingerprint
@@ -138,8 +137,7 @@ class MultiTaskTraining:
             ConfigError: If the checkpoint is of another model.
         """
         self.arithmetic.prepare(self.model)
-        resumed = checkpoints is not None and newest(checkpoints) is not None
-        if self.arithmetic.note is not None and not resumed:
+        if self.arithmetic.note is not None and not self.log.has_note(self.arithmetic.note):
             self._note(self.arithmetic.note)
         with (
             seeded(self.settings.seed),

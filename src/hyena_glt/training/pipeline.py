@@ -33,7 +33,6 @@ from hyena_glt.tasks.losses import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from hyena_glt.tokenizers import DNATokenizer
 from hyena_glt.training.batches import LoaderBatches, Turn
 from hyena_glt.training.callbacks import Callback
-from hyena_glt.training.checkpoints import newest
 from hyena_glt.training.distributed import Processes, is_first_rank, joined
 from hyena_glt.training.engine import Engine, Outcome, Schedule
 from hyena_glt.training.finetuning import StartingPoint, fine_tuned
@@ -128,7 +127,6 @@ class EnhancedTrainingPipeline:
         self.progress = progress
         self.callbacks = callbacks
         self.task = ""
-        self._resumed = False
         self.device = default_device()
         self.arithmetic = Arithmetic(self.settings, self.device)
 
@@ -199,7 +197,6 @@ class EnhancedTrainingPipeline:
                 "train_loader: its dataset must be a GenomicDataset, which names the task"
             )
         self.task = dataset.task
-        self._resumed = checkpoints is not None and newest(checkpoints) is not None
         if self.settings.strand == "both" and self.task == "language_modeling":
             raise ConfigError("training.strand=both is for labels; language_modeling needs forward")
         with (
@@ -364,8 +361,8 @@ class EnhancedTrainingPipeline:
         )
 
     def _note_at_first(self, message: str) -> None:
-        """Note what a training that goes on has noted before."""
-        if not self._resumed:
+        """Note what a training that goes on may have noted before."""
+        if not self.log.has_note(message):
             self._note(message)
 
     def _note(self, message: str) -> None:

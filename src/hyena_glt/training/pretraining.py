@@ -29,7 +29,6 @@ from hyena_glt.evaluation.evaluator import evaluate
 from hyena_glt.model.faces import HyenaGLTForCausalLM, HyenaGLTForMaskedLM
 from hyena_glt.tasks.losses import IGNORED
 from hyena_glt.training.callbacks import Callback
-from hyena_glt.training.checkpoints import newest
 from hyena_glt.training.distributed import Processes, joined
 from hyena_glt.training.engine import Engine, Outcome, Schedule
 from hyena_glt.training.fingerprints import genome_fingerprint
@@ -165,8 +164,7 @@ class Pretraining:
         settings = self.settings
         self.log = log or self.log
         self.arithmetic.prepare(self.model)
-        resumed = checkpoints is not None and newest(checkpoints) is not None
-        if self.arithmetic.note is not None and not resumed:
+        if self.arithmetic.note is not None and not self.log.has_note(self.arithmetic.note):
             self.log.write("note", message=self.arithmetic.note)
         schedule = Schedule(settings.steps, settings.evaluate_every, settings.checkpoint_every)
         with joined(settings.parallel, self.device) as processes:
@@ -303,6 +301,6 @@ class _Source:
         """Passes over the genome."""
         return self.pretraining.passes(step)
 
-    def about(self, step: int) -> dict[str, str]:
-        """Nothing."""
-        return {}
+    def task_of(self, step: int) -> str:
+        """No name: there is one task."""
+        return ""

@@ -9,12 +9,27 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 from hyena_glt.training.throughput import Throughput
+
+_WIDE = 100  # columns of a terminal that has room for all
+_FIGURES = 94  # of them, for all but the bar
+
+
+class _Figures(ProgressColumn):
+    """The figures of the last step, the only column that is cut where the terminal is narrow."""
+
+    def render(self, task: Task) -> Text:
+        """Draw them."""
+        return Text(task.fields["figures"], no_wrap=True, overflow="ellipsis")
 
 
 class TrainingProgress:
@@ -27,13 +42,15 @@ class TrainingProgress:
 
     def __init__(self, total: int, *, enabled: bool) -> None:
         self.console = Console(stderr=True, quiet=not enabled)
+        whole = Column(no_wrap=True)
+        wide = self.console.width >= _WIDE
         self.bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            *([TextColumn("[bold]{task.description}", table_column=whole)] if wide else []),
+            BarColumn(min(40, max(4, self.console.width - _FIGURES)), table_column=whole),
+            MofNCompleteColumn(table_column=whole),
+            _Figures(),
+            *([TimeElapsedColumn(table_column=whole)] if wide else []),
+            TimeRemainingColumn(table_column=whole),
             console=self.console,
             transient=True,
             disable=not (enabled and self.console.is_terminal),
@@ -83,9 +100,9 @@ class TrainingProgress:
         self._throughput.go_on()  # the evaluation was no training
 
     def line(self, text: str) -> None:
-        """Print a line above the bar.
+        """Print a line above the bar; in a file it stays one line, for programs that search it.
 
         Args:
             text: The line.
         """
-        self.console.print(text, highlight=False, markup=False)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)

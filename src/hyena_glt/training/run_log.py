@@ -9,26 +9,34 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
+from hyena_glt.errors import OutputError
 from hyena_glt.io.atomic import atomic_write
 
 
 class RunLog:
-    """Append events to a JSONL file, and keep them in memory.
+    """Append events to a JSONL file, and keep them in memory, with those that it holds already.
 
     Args:
         path: File to write; None keeps the events in memory only.
+
+    Raises:
+        OutputError: If the file cannot be written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.events: list[dict[str, Any]] = []
         self.start = time.perf_counter()
         self._path = path
-        self._file = None if path is None else path.open("a", encoding="utf-8")
+        self._file: TextIO | None = None
+        if path is not None:
+            with self._telling():
+                self._file = path.open("a", encoding="utf-8")
+            self.events = _events(path)
 
     def __enter__(self) -> Self:
         """Return the log."""
@@ -46,7 +54,9 @@ class RunLog:
     def close(self) -> None:
         """Close the file; events stay in memory."""
         if self._file is not None:
-            self._file.close()
+            # What a full disk did not take was told when it was written.
+            with suppress(OSError):
+                self._file.close()
 
     def write(self, event: str, **values: Any) -> None:
         """Append an event.
@@ -54,45 +64,79 @@ class RunLog:
         Args:
             event: ``step``, ``evaluation`` or ``note``.
             values: What happened; numbers that are not finite are written as null.
+
+        Raises:
+            OutputError: If it cannot be written.
         """
         seconds = round(time.perf_counter() - self.start, 3)
         entry = finite({"event": event, **values, "seconds": seconds})
         self.events.append(entry)
         if self._file is not None:
-            self._file.write(json.dumps(entry) + "\n")
-            self._file.flush()
+            with self._telling():
+                self._file.write(json.dumps(entry) + "\n")
+                self._file.flush()
+
+    def has_note(self, message: str) -> bool:
+        """Whether a note is there already, as in the log of a training that goes on.
+
+        Args:
+            message: Its text.
+        """
+        return any(event.get("message") == message for event in self.events)
 
     def go_back(self, step: int, seconds: float | None = None) -> None:
         """Drop all that happened after a step, and read the clock as it stood then.
 
-        For a training that goes on from a checkpoint: it will write these events again.
+        For a training that goes on from a checkpoint: it will write these events again, and test
+        again too.
 
         Args:
-            step: Last step, from 1, whose events are kept; 0 keeps those without a step.
+            step: Last step, from 1, whose events are kept; 0 keeps what came before the first.
             seconds: Time that had passed; None takes that of the last event that is kept.
+
+        Raises:
+            OutputError: If the file cannot be written.
         """
-        self._keep_until(step)
+        self.events = _until(self.events, step)
+        if self._path is not None and self._file is not None:
+            self.close()
+            with atomic_write(self._path) as unfinished:
+                lines = "".join(json.dumps(event) + "\n" for event in self.events)
+                unfinished.write_text(lines, encoding="utf-8")
+            with self._telling():
+                self._file = self._path.open("a", encoding="utf-8")
         if seconds is None:
             seconds = max((event.get("seconds", 0.0) for event in self.events), default=0.0)
         self.start = time.perf_counter() - seconds
 
-    def _keep_until(self, step: int) -> None:
-        if self._path is None or self._file is None:
-            self.events = [event for event in self.events if event.get("step", 0) <= step]
-            return
-        self._file.close()
-        self.events = []
-        for line in self._path.read_text(encoding="utf-8").splitlines():
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:  # cut short when the run died
-                continue
-            if event.get("step", 0) <= step:
-                self.events.append(event)
-        with atomic_write(self._path) as unfinished:
-            lines = "".join(json.dumps(event) + "\n" for event in self.events)
-            unfinished.write_text(lines, encoding="utf-8")
-        self._file = self._path.open("a", encoding="utf-8")
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say a full disk in the words of the other files."""
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    events = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            events.append(json.loads(line))
+        except json.JSONDecodeError:  # cut short when the run died
+            continue
+    return events
+
+
+def _until(events: list[dict[str, Any]], step: int) -> list[dict[str, Any]]:
+    """The events up to a step; those without one as far as they came before its last."""
+    end, begun = 0, False
+    for number, event in enumerate(events, 1):
+        at = event.get("step")
+        begun = begun or at is not None
+        if not begun or (at is not None and at <= step and event.get("split") != "test"):
+            end = number
+    return [event for event in events[:end] if event.get("step", 0) <= step]
 
 
 @contextmanager

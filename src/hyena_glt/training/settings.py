@@ -11,13 +11,31 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from hyena_glt.errors import ConfigError, DataError
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads yes and no as True and False, which would pass for 1 and 0."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind in (int, float, int | None):
+            raise PydanticCustomError("number", "Input should be a number")
+        return value
 
 
 class OptimizerSettings(_Section):
@@ -49,20 +67,20 @@ class OptimizerSettings(_Section):
 
     section: ClassVar[str]
 
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     final_fraction: float = Field(default=0.02, ge=0, le=1)
-    weight_decay: float = Field(default=0.1, ge=0)
+    weight_decay: float = Field(default=0.1, ge=0, allow_inf_nan=False)
     max_grad_norm: float = Field(default=1.0, gt=0)
     weight_average: float = Field(default=0.99, ge=0, lt=1)
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = "auto"
     precision_fallback: bool = False
-    loss_scale: Literal["dynamic"] | Annotated[float, Field(gt=0)] = "dynamic"
+    loss_scale: Literal["dynamic"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "dynamic"
     gradient_accumulation: int = Field(default=1, ge=1)
     compile: bool = False
     parallel: Literal["auto", "ddp", "fsdp"] = "auto"
     keep_checkpoints: int = Field(default=2, ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     tensorboard: bool = True
 
 
@@ -280,6 +298,7 @@ def load_settings(
     path: Path | None = None,
     overrides: list[str] | None = None,
     flags: dict[str, Any] | None = None,
+    base: Path | None = None,
 ) -> RunSettings:
     """Read the settings of a training from a YAML or JSON file, then apply flags, then overrides.
 
@@ -287,18 +306,20 @@ def load_settings(
         path: File; None starts from the defaults.
         overrides: ``section.field=value`` each, as given to ``--set``; values are read as YAML.
         flags: Values by ``section.field``, as given by options of their own.
+        base: File that says what none of the others do, as that of a run to be gone on with.
 
     Raises:
         ConfigError: If a name is unknown (the nearest is given) or a value breaks its rule.
         DataError: If the file cannot be read.
     """
-    return settings_from(_tree(path, overrides, flags))
+    return settings_from(_tree(path, overrides, flags, base))
 
 
 def load_pretraining_settings(
     path: Path | None = None,
     overrides: list[str] | None = None,
     flags: dict[str, Any] | None = None,
+    base: Path | None = None,
 ) -> PretrainingRunSettings:
     """Read the settings of a pretraining; the arguments are those of :func:`load_settings`.
 
@@ -306,12 +327,13 @@ def load_pretraining_settings(
         path: File; None starts from the defaults.
         overrides: ``section.field=value`` each.
         flags: Values by ``section.field``.
+        base: File that says what none of the others do.
 
     Raises:
         ConfigError: If a name is unknown or a value breaks its rule.
         DataError: If the file cannot be read.
     """
-    return _checked(PretrainingRunSettings, _tree(path, overrides, flags))
+    return _checked(PretrainingRunSettings, _tree(path, overrides, flags, base))
 
 
 def settings_from(tree: dict[str, Any]) -> RunSettings:
@@ -327,19 +349,37 @@ def settings_from(tree: dict[str, Any]) -> RunSettings:
 
 
 def _tree(
-    path: Path | None, overrides: list[str] | None, flags: dict[str, Any] | None
+    path: Path | None,
+    overrides: list[str] | None,
+    flags: dict[str, Any] | None,
+    base: Path | None,
 ) -> dict[str, Any]:
     tree: dict[str, Any] = {}
-    if path is not None:
-        tree = _read_yaml(path)
+    for file in (base, path):
+        if file is None:
+            continue
+        given = _read_yaml(file)
         # What a finished run wrote beside its settings.
         for name in ("command", "version"):
-            tree.pop(name, None)
+            given.pop(name, None)
+        tree = _laid_over(tree, given)
     for name, value in (flags or {}).items():
         _put(tree, name, value)
     for override in overrides or []:
         _apply(tree, override)
     return tree
+
+
+def _laid_over(tree: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """A tree with the values of another one, as far as that has any."""
+    both = dict(tree)
+    for name, value in given.items():
+        below = tree.get(name)
+        if isinstance(below, dict) and isinstance(value, dict):
+            both[name] = _laid_over(below, value)
+        else:
+            both[name] = value
+    return both
 
 
 def _checked(kind: type[_Settings], tree: dict[str, Any]) -> _Settings:
@@ -413,5 +453,11 @@ def _nearest(kind: type[BaseModel], place: tuple[int | str, ...]) -> str:
             continue
         inner = owner.model_fields[section].annotation
         owner = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else kind
-    near = difflib.get_close_matches(field, list(owner.model_fields), n=1, cutoff=0.4)
-    return f"; did you mean {'.'.join([*sections, near[0]])}?" if near else ""
+    named = {name: ".".join([*sections, name]) for name in owner.model_fields}
+    if not sections:  # perhaps a field whose section was left out
+        for section, info in kind.model_fields.items():
+            inner = info.annotation
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                named = {name: f"{section}.{name}" for name in inner.model_fields} | named
+    near = difflib.get_close_matches(field, named, n=1, cutoff=0.4)
+    return f"; did you mean {named[near[0]]}?" if near else ""

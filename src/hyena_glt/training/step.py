@@ -37,6 +37,7 @@ class StepFigures(NamedTuple):
             and the weights were left alone.
         compression_ratio: Nucleotides per patch in the batch.
         tokens: In the batch, padding left out.
+        task: That of the batch, where there are several.
     """
 
     loss: float
@@ -44,6 +45,11 @@ class StepFigures(NamedTuple):
     grad_norm: float
     compression_ratio: float
     tokens: int = 0
+    task: str = ""
+
+    def entry(self) -> dict[str, float | str]:
+        """All that is to be logged: no task where there is but one."""
+        return {name: value for name, value in self._asdict().items() if value != ""}
 
 
 class _Part(NamedTuple):

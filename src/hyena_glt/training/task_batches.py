@@ -230,13 +230,13 @@ class TaskBatches:
         """
         return step / self.order.steps_per_epoch
 
-    def about(self, step: int) -> dict[str, str]:
+    def task_of(self, step: int) -> str:
         """The task of a step.
 
         Args:
             step: From 0.
         """
-        return {"task": self.order[step].task}
+        return self.order[step].task
 
 
 class _TaskReader(Dataset[Batch]):

@@ -3,7 +3,7 @@
 ``tensorboard --logdir FOLDER`` shows them, also while the training runs.
 
 ========================= =========================================================================
-``loss/...``              training and validation loss
+``loss/...``              training and validation loss; of several tasks ``loss/train/TASK``
 ``training/...``          learning rate, gradient norm, nucleotides per patch, tokens per second
 ``validation/...``        metrics; those of several tasks as ``validation/TASK/METRIC``
 ``patches/...``           on fixed probe sequences: histogram of the patch lengths, nucleotides per
@@ -11,13 +11,15 @@
 ========================= =========================================================================
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from transformers.modeling_utils import PreTrainedModel
 
+from hyena_glt.errors import OutputError
 from hyena_glt.training.callbacks import Callback, Status, evaluation_scalars, step_scalars
 from hyena_glt.training.probes import Probes, draw_attention, draw_boundaries
 from hyena_glt.training.step import StepFigures
@@ -58,7 +60,8 @@ class TensorBoardCallback(Callback):
             model: What is trained.
         """
         self._model = model
-        self._open(step + 1)
+        with self._telling():
+            self._open(step + 1)
         self._throughput.go_on()
 
     def on_step(self, step: int, figures: StepFigures) -> None:
@@ -69,9 +72,10 @@ class TensorBoardCallback(Callback):
             figures: What it showed.
         """
         rate = self._throughput.step(figures.tokens)
-        self._write(step_scalars(figures), step)
-        if rate == rate:  # noqa: PLR0124 - not NaN
-            self._write({"training/tokens_per_second": rate}, step)
+        with self._telling():
+            self._write(step_scalars(figures), step)
+            if rate == rate:  # noqa: PLR0124 - not NaN
+                self._write({"training/tokens_per_second": rate}, step)
 
     def on_evaluation(
         self, split: str, epoch: float, step: int, loss: float, metrics: Mapping[str, float]
@@ -85,10 +89,11 @@ class TensorBoardCallback(Callback):
             loss: Mean loss.
             metrics: By name.
         """
-        self._write(evaluation_scalars(split, loss, metrics), step)
-        if self.probes is not None and self._model is not None and split == "validation":
-            self._look(self.probes, self._model, step)
-        self._opened().flush()
+        with self._telling():
+            self._write(evaluation_scalars(split, loss, metrics), step)
+            if self.probes is not None and self._model is not None and split == "validation":
+                self._look(self.probes, self._model, step)
+            self._opened().flush()
         self._throughput.go_on()
 
     def on_end(self, status: Status) -> None:
@@ -98,8 +103,18 @@ class TensorBoardCallback(Callback):
             status: How the training ended.
         """
         if self._writer is not None:
-            self._writer.close()
+            # An error here would take the place of the one that ends the training.
+            with suppress(OSError):
+                self._writer.close()
             self._writer = None
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say a full disk in the words of the other files."""
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"{self.folder}: cannot be written ({error.strerror})") from error
 
     def _look(self, probes: Probes, model: PreTrainedModel, step: int) -> None:
         view, writer = probes.look(model), self._opened()

@@ -51,6 +51,19 @@ def test_what_is_printed_is_what_was_found(found):
     assert f"{found.calibration.ece:.4f}" in said
 
 
+def test_no_figure_is_cut_in_a_terminal_of_80_columns(found):
+    long = found._replace(
+        classes=[row._replace(name=f"{row.name}_transcription_start_site") for row in found.classes]
+    )
+    text = io.StringIO()
+    say_evaluation(Console(file=text, width=80), long, "200 sequences")
+    said = text.getvalue()
+    assert "…" not in said
+    for row in found.classes:
+        for low, high in row.intervals.values():
+            assert f"{low:.2f}–{high:.2f}" in said
+
+
 def test_files_hold_all_of_it(found, tmp_path):
     files = write_evaluation(tmp_path / "evaluation.json", found, {})
     assert [file.name for file in files] == [

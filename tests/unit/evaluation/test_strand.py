@@ -60,6 +60,18 @@ def test_labels_without_any_signal_belong_to_both_strands():
     assert choose_strand((train[0], constant), held_out).strand == "both"
 
 
+def test_too_few_sequences_to_tell_are_no_proof_that_the_strand_does_not_matter():
+    train, held_out = (
+        (sequences, labels_of("single_label", present))
+        for sequences, present in (sample(n, turned=False, seed=n) for n in (300, 20))
+    )
+    held_out[1][::4] ^= 1  # some labels are wrong
+    decision = choose_strand(train, held_out)
+    assert decision.strand == "both"
+    assert decision.reason.startswith("it is not sure that the strand matters: validation MCC ")
+    assert decision.reason.endswith("too close to the first for 20 sequences")
+
+
 def test_the_decision_is_repeatable():
     train, held_out = (
         (sequences, labels_of("single_label", present))

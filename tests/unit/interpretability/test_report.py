@@ -96,6 +96,23 @@ def test_the_headline_stands_beside_the_baseline(run_folder):
     assert "What this report could not show" not in text
 
 
+def test_test_figures_stand_beside_their_intervals(run_folder):
+    folder = run_folder()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert "95 % interval" not in write_report(folder).read_text()  # an older run has none
+    metrics["evaluation"] = {"intervals": {"mcc": [0.7341, 0.8812], "auroc": [None, None]}}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    html = write_report(folder).read_text()
+    _, table = html.split("<caption>All metrics at the end of training</caption>")
+    heads, mcc, *_ = re.findall(r"<tr>(.*?)</tr>", table)
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in (heads, mcc)]
+    assert cells == [
+        ["Metric", "Validation", "Test", "95 % interval", "Test, 6-mer logistic regression"],
+        ["MCC", "0.812", "0.812", "0.734 to 0.881", "0.771"],
+    ]
+    assert '<th scope="row">AUROC</th><td>0.958</td><td>0.958</td><td>–</td>' in table
+
+
 def test_a_model_below_the_baseline_is_told_so(run_folder):
     folder = run_folder()
     baseline = {"name": "6-mer logistic regression", "test": {"mcc": 0.9}}

@@ -125,12 +125,17 @@ def test_each_of_several_tasks_has_curves_of_its_own():
                    metrics={"mcc": 0.1 * n})
         for n in (1, 2) for task in ("tf_0", "tf_1")
     ]  # fmt: skip
-    figures = training_figures([step(1), step(2)], events)
-    assert [figure.title for figure in figures if "Validation" in figure.title] == [
-        "Validation metrics of tf_0", "Validation metrics of tf_1",
+    losses = [0.7, 0.01, 0.6, 0.02]
+    steps = [step(n, loss, task=f"tf_{1 - n % 2}") for n, loss in enumerate(losses, start=1)]
+    figures = training_figures(steps, events)
+    assert [figure.title for figure in figures] == [
+        "Loss of tf_0", "Loss of tf_1", "Validation metrics of tf_0", "Validation metrics of tf_1",
     ]  # fmt: skip
-    names = [series.name for series in figures[0].legend]
-    assert names[-2:] == ["validation, tf_0", "validation, tf_1"]
+    trained = (([1, 3], [0.7, 0.6]), ([2, 4], [0.01, 0.02]))
+    for figure, train in zip(figures[:2], trained, strict=True):
+        drawn, validation = figure.legend
+        assert (list(drawn.x), list(drawn.y)) == train
+        assert (validation.name, list(validation.y)) == ("validation", [0.1, 0.2])
 
 
 def test_learned_weights_of_the_tasks_are_drawn():

@@ -7,7 +7,7 @@ import pytest
 
 from hyena_glt.errors import OutputError
 from hyena_glt.io import atomic
-from hyena_glt.io.atomic import atomic_folder, atomic_write
+from hyena_glt.io.atomic import atomic_files, atomic_folder, atomic_write, remove_unfinished
 
 
 def test_a_file_appears_at_the_end_and_replaces_the_old_one(tmp_path):
@@ -121,3 +121,38 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     )
     assert result.returncode == -9
     assert path.read_text() == "old"
+
+
+def test_files_join_others_when_all_are_complete(tmp_path):
+    folder = tmp_path / "deep" / "run"
+    with atomic_files(folder) as unfinished:
+        (unfinished / "weights").write_text("old")
+    (folder / "other").write_text("stays")
+
+    def dies():
+        with atomic_files(folder) as unfinished:
+            (unfinished / "weights").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dies()
+    assert (folder / "weights").read_text() == "old"
+    with atomic_files(folder) as unfinished:
+        (unfinished / "weights").write_text("new")
+        assert (folder / "weights").read_text() == "old"
+    found = {path.name: path.read_text() for path in folder.iterdir()}
+    assert found == {"weights": "new", "other": "stays"}
+    with pytest.raises(OutputError, match="cannot be written"), atomic_files(folder / "other"):
+        pass
+
+
+def test_what_a_dead_writer_left_is_removed(tmp_path):
+    (tmp_path / "inside").mkdir()
+    for name in (".0a1b2c3d.x.tsv", "inside/.ffffffff.y", ".hidden", "inside/z", ".git.x"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".00000000.unfinished").mkdir()
+    (tmp_path / ".00000000.unfinished" / "weights").write_text("")
+    remove_unfinished(tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {"inside", ".hidden", "inside/z", ".git.x"}
+    remove_unfinished(tmp_path / "missing")

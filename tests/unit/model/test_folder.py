@@ -1,12 +1,13 @@
 import json
+import resource
 import shutil
 
 import pytest
 
 from hyena_glt.config import HyenaGLTConfig
-from hyena_glt.errors import ConfigError, DataError
+from hyena_glt.errors import ConfigError, DataError, OutputError
 from hyena_glt.model import HyenaGLTForCausalLM
-from hyena_glt.model.folder import open_model_folder
+from hyena_glt.model.folder import open_model_folder, save_model
 from hyena_glt.tokenizers import DNATokenizer, RNATokenizer
 
 
@@ -101,3 +102,20 @@ def test_a_configuration_that_breaks_a_rule_is_named(folder):
 def test_the_tokenizer_is_the_one_that_was_saved(folder):
     DNATokenizer(kmer_size=1).save_pretrained(folder)
     assert isinstance(open_model_folder(folder).tokenizer(), DNATokenizer)
+
+
+@pytest.mark.parametrize("most", [10, 5000])  # bytes: the configuration; the weights
+def test_a_full_disk_leaves_the_model_before(folder, most):
+    tokenizer = RNATokenizer(kmer_size=2)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    model = HyenaGLTForCausalLM.from_pretrained(folder)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="cannot be written"):
+            save_model(folder, model, tokenizer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    save_model(folder, model, tokenizer)
+    assert open_model_folder(folder).architecture == "HyenaGLTForCausalLM"

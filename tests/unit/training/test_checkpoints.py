@@ -145,3 +145,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OutputError, match=r"file/checkpoints.* cannot be written"):
         saved(tmp_path / "file" / "checkpoints", Trained(1))
+
+
+def test_a_damaged_newer_file_does_not_outlive_a_whole_one(tmp_path):
+    trained = Trained(1)
+    cut = saved(tmp_path, trained, 9)
+    cut.write_bytes(cut.read_bytes()[:-10])
+    at = Checkpoint(6, 0.0, Best(0, (0.0,), 0.0, {}, {}))
+    path = save_checkpoint(tmp_path, at, trained.moved(), kept=1)
+    assert list(tmp_path.iterdir()) == [path]
+    assert newest(tmp_path) == path

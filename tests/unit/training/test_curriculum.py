@@ -112,6 +112,13 @@ def test_wrong_arguments_are_refused(arguments, message):
         CurriculumScheduler(**{"config": 64, **arguments})
     with pytest.raises(ConfigError, match="total_epochs"):
         get_curriculum_schedule(0, 0)
+    with pytest.raises(ConfigError, match="epoch must be at least 0, got -1"):
+        get_curriculum_schedule(-1, 10)
+
+
+def test_the_schedule_stays_behind_the_last_epoch():
+    assert get_curriculum_schedule(11, 10) == get_curriculum_schedule(10, 10)
+    assert get_curriculum_schedule(10, 10)[0] == 2048
 
 
 # --- labelled sequences --------------------------------------------------------------------------

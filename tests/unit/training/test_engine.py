@@ -277,3 +277,25 @@ def test_a_compiled_model_has_the_same_loss():
     (plain, names), (compiled, same_names) = json.loads(done.stdout.splitlines()[-1])
     assert compiled == pytest.approx(plain, rel=1e-4)
     assert same_names == names
+
+
+def test_what_a_dead_run_left_half_written_is_removed(tmp_path):
+    left = tmp_path / ".0a1b2c3d.step-000000003.safetensors"
+    left.write_bytes(b"half")
+    train(pipeline(num_epochs=1), parts("classification"), tmp_path)
+    assert [path.name[:5] for path in sorted(tmp_path.iterdir())] == ["step-", "step-"]
+
+
+def test_the_best_model_before_stays_while_a_better_one_is_written(tmp_path, monkeypatch):
+    trainer, loaders = pipeline(), parts("classification")
+    trainer.train(loaders["train"], loaders["val"], checkpoint=tmp_path / "best")
+    before = (tmp_path / "best" / "model.safetensors").read_bytes()
+
+    def dies(model, folder, **options):
+        (folder / "model.safetensors").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(trainer.model), "save_pretrained", dies)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline().train(loaders["train"], loaders["val"], checkpoint=tmp_path / "best")
+    assert (tmp_path / "best" / "model.safetensors").read_bytes() == before

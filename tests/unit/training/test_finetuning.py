@@ -16,6 +16,7 @@ from hyena_glt.model import (
     HyenaGLTForTokenClassification,
 )
 from hyena_glt.tokenizers import DNATokenizer, GenomicTokenizer, RNATokenizer
+from hyena_glt.training.callbacks import Callback
 from hyena_glt.training.finetuning import (
     FINE_TUNING_RATE,
     StartingPoint,
@@ -121,6 +122,21 @@ def test_a_language_model_goes_on_as_one(causal):
     assert type(trainer.model) is HyenaGLTForCausalLM
     moved = [n for n, v in trunk(pretrained).items() if not torch.equal(v, trunk(trainer.model)[n])]
     assert "layers.0.mlp.up.weight" in moved
+
+
+def test_a_fine_tuning_can_be_watched(causal):
+    heard = []
+
+    class Ear(Callback):
+        def on_step(self, step, figures):
+            heard.append(step)
+
+    trainer = EnhancedTrainingPipeline.from_pretrained(
+        causal[0], TrainingSettings(num_epochs=1), progress=False, callbacks=[Ear()]
+    )
+    trainer.train(loaders("classification")["train"])
+    assert heard == list(range(1, len(heard) + 1))
+    assert heard
 
 
 def test_the_head_of_another_task_stays_behind(tmp_path):

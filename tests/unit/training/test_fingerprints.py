@@ -25,6 +25,7 @@ def changed(place, name, value):
     [
         ROWS[:4], ROWS[::-1], changed(0, "id", "t"), changed(4, "id", "t"), changed(2, "labels", 1),
         changed(2, "sequence", "ACG"), changed(0, "sequence", "TTTT"),
+        changed(2, "sequence", "A" * 12),
     ],
 )  # fmt: skip
 def test_other_data_have_another_one(rows):
@@ -57,3 +58,14 @@ def test_genomes_and_their_labels():
     }
     assert len(found) == 2
     assert all("of 300 bases in 1 contigs" in text for text in found)
+
+
+def test_labels_of_tokens_count():
+    first, other = (
+        GenomicDataset(
+            [{"sequence": "ACGT", "labels": [0, 1, *end]}] * 3, TOKENIZER,
+            task="token_classification",
+        )
+        for end in ([0, 1], [1, 0])
+    )  # fmt: skip
+    assert fingerprint(first) != fingerprint(other)

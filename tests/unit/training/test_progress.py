@@ -1,3 +1,5 @@
+import pytest
+
 from hyena_glt.training import throughput
 from hyena_glt.training.progress import TrainingProgress
 
@@ -18,6 +20,30 @@ def test_lines_go_to_the_error_stream_as_they_are(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "class [bold] and [/] of 7\n"
+
+
+def test_a_line_in_a_file_stays_one_line(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    text = "epoch   1  train loss 0.6383  validation loss 0.5572  " * 3 + "*"
+    TrainingProgress(3, enabled=True).line(text)
+    assert capsys.readouterr().err == text + "\n"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120])
+def test_count_and_time_left_are_whole_in_any_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    progress = TrainingProgress(5000, enabled=False)
+    progress.bar.advance(progress.task, 1234)
+    progress.bar.update(
+        progress.task, figures="loss 0.505  auroc 0.806  112,655 tokens/s  5.5 nt/patch"
+    )
+    progress.console.quiet = False
+    with progress.console.capture() as captured:
+        progress.console.print(progress.bar.get_renderable())
+    (shown,) = captured.get().splitlines()
+    assert " 1234/5000 loss 0.505  auroc 0.806 " in shown
+    assert shown.rstrip().endswith("-:--:--")
+    assert ("5.5 nt/patch" in shown) == (columns >= 80)
 
 
 def test_steps_are_counted_with_their_figures():

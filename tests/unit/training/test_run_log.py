@@ -1,8 +1,10 @@
 import json
 import math
+import resource
 
 import pytest
 
+from hyena_glt.errors import OutputError
 from hyena_glt.training.run_log import RunLog, finite
 
 
@@ -88,3 +90,41 @@ def test_the_clock_goes_on_from_the_last_event_that_is_kept(tmp_path):
         log.go_back(2)
         log.write("step", step=3)
     assert 100 <= log.events[-1]["seconds"] < 110
+
+
+def test_a_training_that_is_over_is_tested_again_and_noted_once(tmp_path):
+    path = tmp_path / "log.jsonl"
+    with RunLog(path) as log:
+        log.write("note", message="strand")
+        log.write("step", step=1)
+        log.write("note", message="between")
+        log.write("step", step=2)
+        log.write("evaluation", split="validation", step=2)
+        kept = list(log.events)
+        log.write("note", message="best epoch: 1")
+        log.write("evaluation", split="test", step=2)
+    with RunLog(path) as log:
+        assert log.events[:5] == kept
+        assert log.has_note("strand")
+        assert not log.has_note("start")
+        log.go_back(2)
+        assert log.events == kept
+        log.go_back(0)
+        assert [event["event"] for event in log.events] == ["note"]
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path):
+    path = tmp_path / "log.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with RunLog(path) as log:
+        log.write("note", message="short")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            with pytest.raises(OutputError, match=r"log\.jsonl: cannot be written"):
+                log.write("note", message="long" * 100)
+            log.close()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with RunLog(path) as log:
+        assert [event["message"] for event in log.events] == ["short"]

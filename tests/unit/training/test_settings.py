@@ -82,6 +82,10 @@ def test_words_stay_words():
         ("training.learning_rat=1", "did you mean training.learning_rate?"),
         ("data.labels_column=y", "'data.labels_column'; did you mean data.label_column?"),
         ("trainings.seed=1", "there is no setting 'trainings'; did you mean training?"),
+        (
+            "learning_rate=1",
+            "there is no setting 'learning_rate'; did you mean training.learning_rate",
+        ),
         ("presets=small", "there is no setting 'presets'; did you mean preset?"),
         ("training.xyzzy=1", "there is no setting 'training.xyzzy'"),
         ("training.num_epochs=0", "training.num_epochs=0: Input should be greater than or equal"),
@@ -185,3 +189,29 @@ def test_a_tree_gives_the_same_settings():
 def test_epochs_follow_the_size_of_the_data_unless_given(steps, epochs):
     assert TrainingSettings().epochs(steps) == epochs
     assert TrainingSettings(num_epochs=3).epochs(steps) == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.batch_size=yes", "training.batch_size=True: Input should be a number"),
+        ("training.num_epochs=true", "training.num_epochs=True: Input should be a number"),
+        ("training.learning_rate=.inf", "learning_rate=inf: Input should be a finite number"),
+        ("training.weight_decay=.inf", "weight_decay=inf: Input should be a finite number"),
+        ("training.loss_scale=.inf", "Input should be"),
+        ("training.seed=4294967296", "seed=4294967296: Input should be less than 4294967296"),
+    ],
+)
+def test_what_is_no_number_to_train_with_is_refused(override, words):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(overrides=[override])
+    assert words in str(caught.value)
+
+
+def test_a_file_is_laid_over_that_of_a_run(tmp_path):
+    run, own = tmp_path / "config.yaml", tmp_path / "own.yaml"
+    run.write_text("version: 1\ndata: {train: a.csv}\ntraining: {batch_size: 8, seed: 3}\n")
+    own.write_text("training: {batch_size: 4}\n")
+    found = load_settings(own, flags={"data.test": "b.csv"}, base=run)
+    assert (found.training.batch_size, found.training.seed) == (4, 3)
+    assert (found.data.train, found.data.test) == ("a.csv", "b.csv")

@@ -138,7 +138,7 @@ def test_a_step_is_told_of_by_task_and_sequences():
     batches = TaskBatches(ordered({"b": task(), "a": task(seed=1)}))
     for step in islice(range(len(batches.order)), 5):
         name, key = batches.order[step]
-        assert batches.about(step) == {"task": name}
+        assert batches.task_of(step) == name
         assert batches.names(step) == [f"{name}/s{row}" for row in key.rows]
         # By number as the model has them: in alphabetical order.
         assert int(batches[step]["task"]) == ["a", "b"].index(name)

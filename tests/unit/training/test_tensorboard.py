@@ -5,6 +5,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hyena_glt.config import HyenaGLTConfig
+from hyena_glt.errors import OutputError
 from hyena_glt.model.faces import HyenaGLTForCausalLM
 from hyena_glt.tokenizers import DNATokenizer
 from hyena_glt.training.probes import Probes
@@ -48,6 +49,19 @@ def test_curves_are_there_point_by_point(tmp_path):
     assert points(found, "validation/tf_0/mcc") == [(4, 0.25)]
     assert len(points(found, "training/tokens_per_second")) == 4
     assert "validation/auroc" not in found.Tags()["scalars"]
+
+
+def test_losses_of_different_tasks_are_different_curves(tmp_path):
+    callback = TensorBoardCallback(tmp_path)
+    callback.on_start(3)
+    for step, task in enumerate(("tf_0", "length", "tf_0"), start=1):
+        callback.on_step(step, figures(step, task=task))
+    callback.on_end("finished")
+    found = read(tmp_path)
+    assert points(found, "loss/train/tf_0") == [(1, 1), (3, 0.333333)]
+    assert points(found, "loss/train/length") == [(2, 0.5)]
+    assert "loss/train" not in found.Tags()["scalars"]
+    assert len(points(found, "training/grad_norm")) == 3
 
 
 def test_a_figure_that_is_no_number_leaves_a_gap(tmp_path):
@@ -127,3 +141,11 @@ def test_figures_that_come_after_the_end_are_added(tmp_path):
     found = read(tmp_path)
     assert points(found, "loss/train") == [(1, 1)]
     assert points(found, "test/mcc") == [(1, 0.5)]
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "tensorboard").write_text("a file")
+    callback = TensorBoardCallback(tmp_path / "tensorboard")
+    with pytest.raises(OutputError, match=r"tensorboard: cannot be written"):
+        callback.on_start(4)
+    callback.on_end("failed")
