@@ -63,7 +63,7 @@ def write_report(run_directory: Path, *, refresh: int | None = None) -> Path:
     for a run that crashed or is still going.  An older report is replaced in one step.
 
     Args:
-        run_directory: Folder of the run; holds at least ``config.yaml`` and ``log.jsonl``.
+        run_directory: Folder of the run; holds at least ``log.jsonl``.
         refresh: Seconds after which a browser that shows the page shall load it again; None: never.
 
     Returns:

@@ -4,6 +4,7 @@ A run writes ``config.yaml`` and ``log.jsonl`` from its first moment; ``metrics.
 ``predictions.tsv`` and ``examples.json`` come at the end, so a run that crashed lacks them, and one
 that pretrains or learns several tasks never has the last two.  What is missing or cut off is not an
 error here: it is listed in :attr:`RunFolder.problems`, in sentences for the reader of the report.
+A loop of one's own that a ``TrainingMonitor`` follows has the log alone.
 ``run_records`` says what stands in the files.
 """
 
@@ -34,13 +35,15 @@ from hyena_glt.interpretability.run_records import (
 
 Final = Metrics | PretrainingMetrics | MultiTaskMetrics
 
+_SETTINGS = "config.yaml"
+
 
 class RunFolder(NamedTuple):
     """A training run as far as it got.
 
     Attributes:
         directory: Where it was read from.
-        config: The sections of ``config.yaml``.
+        config: The sections of ``config.yaml``; empty for a loop of one's own.
         command: The command line that made the run; empty if the configuration names none.
         steps: Optimizer steps in the order of the log.  Of a step that a resumed run took again,
             the last record counts.
@@ -68,6 +71,11 @@ class RunFolder(NamedTuple):
     problems: list[str]
 
     @property
+    def has_settings(self) -> bool:
+        """Whether the program made the run; a loop of one's own leaves no ``config.yaml``."""
+        return (self.directory / _SETTINGS).is_file()
+
+    @property
     def metrics(self) -> Metrics | None:
         """Final figures of a training on labels; None for one of another kind too."""
         return self.final if isinstance(self.final, Metrics) else None
@@ -82,27 +90,28 @@ def read_run(directory: Path) -> RunFolder:
     """Read a run's folder.
 
     Args:
-        directory: A folder that holds ``config.yaml`` and ``log.jsonl``, and perhaps
+        directory: A folder that holds ``log.jsonl``, and perhaps ``config.yaml``,
             ``metrics.json``, ``predictions.tsv`` and ``examples.json``.
 
     Returns:
         What is there; what is not stands in ``problems``.
 
     Raises:
-        DataError: If the folder or one of the first two files is missing, or the configuration
-            is not a YAML mapping.
+        DataError: If the folder or the first file is missing, or the configuration is not a YAML
+            mapping.
     """
-    for name in ("config.yaml", "log.jsonl"):
-        if not (directory / name).is_file():
-            raise DataError(f"holds no {name}, so it is not a training run", path=directory)
-    config = _read_config(directory / "config.yaml")
+    if not (directory / "log.jsonl").is_file():
+        raise DataError("holds no log.jsonl, so it is not a training run", path=directory)
+    # A loop of one's own, which a TrainingMonitor wrote down, leaves no settings and no figures.
+    ours = (directory / _SETTINGS).is_file()
+    config = _read_config(directory / _SETTINGS) if ours else {}
     command = config.pop("command", "")
     problems: list[str] = []
     events = list(_read_log(directory / "log.jsonl", problems))
     kind = _kind(config)
-    final = _read_json(directory / "metrics.json", kind, problems)
+    final = _read_json(directory / "metrics.json", kind, problems) if ours else None
     predictions, examples = None, None
-    if kind is Metrics:
+    if ours and kind is Metrics:
         # Labels of bases are in a table of their own.
         if not (isinstance(final, Metrics) and final.task == "token"):
             predictions = _read_predictions(directory / "predictions.tsv", problems)

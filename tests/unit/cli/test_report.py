@@ -31,7 +31,7 @@ def test_the_report_of_a_running_run_says_how_far_it_is(running):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"holds no config\.yaml, so it is not a training run"):
+    with pytest.raises(DataError, match=r"holds no log\.jsonl, so it is not a training run"):
         run_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

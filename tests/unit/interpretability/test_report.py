@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hyena_glt.errors import DataError, OutputError
 from hyena_glt.interpretability import write_report
+from hyena_glt.training import TrainingMonitor
 
 VOID = {"meta", "link", "br"}
 INJECTION = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
@@ -239,10 +240,21 @@ def test_writing_twice_gives_the_same_page(run_folder):
     assert write_report(folder).read_bytes() == first
 
 
+def test_a_loop_of_ones_own_has_a_page(tmp_path):
+    with TrainingMonitor(tmp_path, tensorboard=False, progress=False) as monitor:
+        for epoch in range(1, 4):
+            monitor.log_metrics({"loss": 1 / epoch}, {"loss": 1.1 / epoch, "mcc": 0.2 * epoch})
+    page = write_report(tmp_path).read_text()
+    assert "has not finished" not in page
+    assert "is missing" not in page
+    assert "0.600" in page
+    assert "Validation metrics" in page
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"holds no config\.yaml, so it is not a training run"):
+    with pytest.raises(DataError, match=r"holds no log\.jsonl, so it is not a training run"):
         write_report(tmp_path)
-    with pytest.raises(DataError, match=r"nowhere: holds no config\.yaml"):
+    with pytest.raises(DataError, match=r"nowhere: holds no log\.jsonl"):
         write_report(tmp_path / "nowhere")
 
 
