@@ -142,6 +142,21 @@ def remove_unfinished(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@contextmanager
+def write_faults_told(path: str | Path) -> Iterator[None]:
+    """Turn the operating system's complaint, such as a full disk, into an ``OutputError``.
+
+    Args:
+        path: What is written meanwhile.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
 def _neighbour(target: Path) -> Path:
     # The endings stay: libraries choose the format by them, or add one that is missing.
     return target.with_name(f".{secrets.token_hex(4)}.{target.name}")

@@ -14,8 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from hyena_glt.errors import OutputError
-from hyena_glt.io.atomic import atomic_write
+from hyena_glt.io.atomic import atomic_write, write_faults_told
 
 
 class RunLog:
@@ -34,7 +33,7 @@ class RunLog:
         self._path = path
         self._file: TextIO | None = None
         if path is not None:
-            with self._telling():
+            with write_faults_told(path):
                 self._file = path.open("a", encoding="utf-8")
             self.events = _events(path)
 
@@ -71,8 +70,8 @@ class RunLog:
         seconds = round(time.perf_counter() - self.start, 3)
         entry = finite({"event": event, **values, "seconds": seconds})
         self.events.append(entry)
-        if self._file is not None:
-            with self._telling():
+        if self._path is not None and self._file is not None:
+            with write_faults_told(self._path):
                 self._file.write(json.dumps(entry) + "\n")
                 self._file.flush()
 
@@ -103,19 +102,11 @@ class RunLog:
             with atomic_write(self._path) as unfinished:
                 lines = "".join(json.dumps(event) + "\n" for event in self.events)
                 unfinished.write_text(lines, encoding="utf-8")
-            with self._telling():
+            with write_faults_told(self._path):
                 self._file = self._path.open("a", encoding="utf-8")
         if seconds is None:
             seconds = max((event.get("seconds", 0.0) for event in self.events), default=0.0)
         self.start = time.perf_counter() - seconds
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Say a full disk in the words of the other files."""
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
 
 
 def _events(path: Path) -> list[dict[str, Any]]:

@@ -11,15 +11,15 @@
 ========================= =========================================================================
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from transformers.modeling_utils import PreTrainedModel
 
-from hyena_glt.errors import OutputError
+from hyena_glt.io.atomic import write_faults_told
 from hyena_glt.training.callbacks import Callback, Status, evaluation_scalars, step_scalars
 from hyena_glt.training.probes import Probes, draw_attention, draw_boundaries
 from hyena_glt.training.step import StepFigures
@@ -60,7 +60,7 @@ class TensorBoardCallback(Callback):
             model: What is trained.
         """
         self._model = model
-        with self._telling():
+        with write_faults_told(self.folder):
             self._open(step + 1)
         self._throughput.go_on()
 
@@ -72,7 +72,7 @@ class TensorBoardCallback(Callback):
             figures: What it showed.
         """
         rate = self._throughput.step(figures.tokens)
-        with self._telling():
+        with write_faults_told(self.folder):
             self._write(step_scalars(figures), step)
             if rate == rate:  # noqa: PLR0124 - not NaN
                 self._write({"training/tokens_per_second": rate}, step)
@@ -89,7 +89,7 @@ class TensorBoardCallback(Callback):
             loss: Mean loss.
             metrics: By name.
         """
-        with self._telling():
+        with write_faults_told(self.folder):
             self._write(evaluation_scalars(split, loss, metrics), step)
             if self.probes is not None and self._model is not None and split == "validation":
                 self._look(self.probes, self._model, step)
@@ -107,14 +107,6 @@ class TensorBoardCallback(Callback):
             with suppress(OSError):
                 self._writer.close()
             self._writer = None
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Say a full disk in the words of the other files."""
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(f"{self.folder}: cannot be written ({error.strerror})") from error
 
     def _look(self, probes: Probes, model: PreTrainedModel, step: int) -> None:
         view, writer = probes.look(model), self._opened()
