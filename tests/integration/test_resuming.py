@@ -101,19 +101,24 @@ def refused(answer, *words):
 
 def test_a_killed_run_resumed_is_a_run_left_alone(table, program, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    code, said = program("--train", table, "--output", whole, *SETTINGS)
+    test = tmp_path / "test.csv"
+    test.write_text(table.read_text().replace("A,", "T,"))
+    code, said = program("--train", table, "--test", test, "--output", whole, *SETTINGS)
     assert code == 0, said
     assert not (whole / "checkpoints").exists()
 
-    process = started("--train", table, *SETTINGS, output=killed)
+    process = started("--train", table, "--test", test, *SETTINGS, output=killed)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     refused(program("--output", killed, "--resume", "--epochs", 5), "num_epochs=4, not 5")
-    lines = table.read_text().splitlines(keepends=True)
-    table.write_text("".join(lines[:-1]))
-    refused(program("--output", killed, "--resume"), "on other data", "43 sequences")
-    table.write_text("".join(lines))
+    for path, words in (
+        (table, ("on other data", "53 sequences")), (test, ("other test data", "59 sequences")),
+    ):  # fmt: skip
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:-1]))
+        refused(program("--output", killed, "--resume"), *words)
+        path.write_text("".join(lines))
 
     code, said = program("--output", killed, "--resume", "--epochs", 4)
     assert code == 0, said
@@ -148,7 +153,7 @@ def test_several_tasks_are_gone_on_with(table, program, tmp_path):
     assert "boxes" in (killed / "report.html").read_text()
     text = (tmp_path / "values.csv").read_text()
     (tmp_path / "values.csv").write_text(text.replace("0.", "1."))
-    refused(program("--output", killed, "--resume"), "on other data", "content: ")
+    refused(program("--output", killed, "--resume"), "task content: ", "other test data")
     (tmp_path / "values.csv").write_text(text)
 
     code, said = program("--output", killed, "--resume")

@@ -24,7 +24,9 @@ from hyena_glt.cli.resuming import (
     keep_decisions,
     kept_decisions,
     refuse_changes,
+    refuse_other_test_data,
     settings_file,
+    with_test_data,
 )
 from hyena_glt.cli.watching import first_sequences, watchers
 from hyena_glt.config import PRESETS, HyenaGLTConfig
@@ -139,7 +141,11 @@ def _run(
     parts = (data.train, data.validation, data.test)
     config = model_config(settings, data.tokenizer, parts, start)
     _say_sizes(console, data)
-    extra = kept_decisions(output) if command is None else _decide(settings, data, start)
+    if command is None:
+        extra = kept_decisions(output)
+        refuse_other_test_data(extra, data.test)
+    else:
+        extra = _decide(settings, data, start)
     curriculum = curriculum_options(settings.training, data.train, settings.data.molecule)
     with run_log(output) as log:
         if command is not None and is_first_rank():
@@ -223,7 +229,7 @@ def _write_start(
         console.print(f"strand: [bold]{strand['strand']}[/] ({strand['reason']})", soft_wrap=True)
     if baseline is not None:
         log.write("baseline", name=baseline["name"], test=baseline["test"])
-    keep_decisions(output, decisions)
+    keep_decisions(output, with_test_data(decisions, data.test))
     write_settings(output, settings, command)
 
 

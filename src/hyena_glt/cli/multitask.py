@@ -25,7 +25,14 @@ from hyena_glt.cli.experiment import (
     write_settings,
 )
 from hyena_glt.cli.reading import RunData, make_tokenizer, read_run_data
-from hyena_glt.cli.resuming import CHECKPOINTS, finish, keep_decisions, kept_decisions
+from hyena_glt.cli.resuming import (
+    CHECKPOINTS,
+    finish,
+    keep_decisions,
+    kept_decisions,
+    refuse_other_test_data,
+    with_test_data,
+)
 from hyena_glt.cli.watching import PROBED_SEQUENCES, watchers
 from hyena_glt.data.collators import SequenceCollator
 from hyena_glt.errors import ConfigError, DataError
@@ -137,7 +144,10 @@ def _write_start(
         if task.decision is not None:
             reason = task.decision["reason"]
             log.write("note", message=f"{name}: strand: {task.strand}: {reason}")
-    keep_decisions(output, {name: task.decisions() for name, task in tasks.items()})
+    keep_decisions(
+        output,
+        {name: with_test_data(task.decisions(), task.data.test) for name, task in tasks.items()},
+    )
     write_settings(output, settings, command)
 
 
@@ -194,6 +204,7 @@ def _read(
             decision = None if joint else decide_strand(run, data)
             baseline = kmer_baseline(run, data) if is_first_rank() else None
         else:
+            refuse_other_test_data(kept[name], data.test)
             decision, baseline = kept[name].get("strand"), kept[name].get("baseline")
     except DataError as error:
         raise DataError(f"task {name}: {error}") from None

@@ -10,13 +10,15 @@ from typing import Any
 from pydantic import BaseModel
 from rich.console import Console
 
-from hyena_glt.errors import ConfigError, OutputError, TrainingStopped
+from hyena_glt.errors import ConfigError, DataError, OutputError, TrainingStopped
 from hyena_glt.interpretability.report import write_report
 from hyena_glt.io.atomic import remove_unfinished
 from hyena_glt.training.distributed import is_first_rank
+from hyena_glt.training.fingerprints import fingerprint
 
 CHECKPOINTS = "checkpoints"
 _DECISIONS = "decisions.json"
+_TEST_DATA = "test_data"
 
 
 def settings_file(output: Path) -> Path:
@@ -93,6 +95,31 @@ def refuse_changes(settings: BaseModel, asked: BaseModel) -> None:
                 f"--resume: the run was started with {name}={before.get(name)}, not "
                 f"{now.get(name)}; leave the option out"
             )
+
+
+def with_test_data(decisions: dict[str, Any], test: Any) -> dict[str, Any]:
+    """Decisions to be kept, and what tells the test data from others.
+
+    Args:
+        decisions: What was found out before a training.
+        test: Data set; what the training sees is told apart by its checkpoints.
+    """
+    return {**decisions, _TEST_DATA: fingerprint(test)}
+
+
+def refuse_other_test_data(decisions: dict[str, Any], test: Any) -> None:
+    """Refuse test data that differ from those that a run was started with.
+
+    Args:
+        decisions: As they were kept; what tells the test data apart is taken out.
+        test: Data set, as read now.
+
+    Raises:
+        DataError: If they differ.
+    """
+    before, now = decisions.pop(_TEST_DATA), fingerprint(test)
+    if before != now:
+        raise DataError(f"the run was started with other test data: {before}; now there are {now}")
 
 
 def keep_decisions(output: Path, decisions: dict[str, Any]) -> None:
