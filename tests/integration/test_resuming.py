@@ -208,6 +208,9 @@ def test_a_run_that_dies_behind_its_training_is_tested_again(table, program, tmp
         check_alike(output, whole, SAME)
         assert {path.name for path in output.iterdir()} == {path.name for path in whole.iterdir()}
         refused(program("--output", output, "--resume"), "finished")
+        with monkeypatch.context() as patched:
+            patched.setenv("RANK", "1")  # comes when the first process has finished
+            assert program("--output", output, "--resume") == (0, "")
 
 
 def test_the_same_command_line_goes_on(table, program, tmp_path):

@@ -33,7 +33,8 @@ def settings_file(output: Path) -> Path:
     own = output / "config.yaml"
     if not own.is_file():
         raise OutputError(f"{output} holds no run to resume; leave out --resume to start one")
-    if (output / "metrics.json").exists() and not (output / CHECKPOINTS).exists():
+    done = (output / "metrics.json").exists() and not (output / CHECKPOINTS).exists()
+    if done and is_first_rank():  # which for another may have finished it a moment ago
         raise OutputError(f"{output}: the run is finished, there is nothing to resume")
     return own
 
