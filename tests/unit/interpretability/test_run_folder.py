@@ -71,12 +71,21 @@ def test_a_missing_file_is_a_problem_and_no_error(run_folder, name):
     assert read_run(folder).problems == [f"{name} is missing."]
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "log.jsonl"])
-def test_without_configuration_or_log_it_is_no_run(run_folder, name):
+def test_without_a_log_it_is_no_run(run_folder):
     folder = run_folder()
-    (folder / name).unlink()
-    with pytest.raises(DataError, match=f"{folder}: holds no {name}"):
+    (folder / "log.jsonl").unlink()
+    with pytest.raises(DataError, match=f"{folder}: holds no log.jsonl"):
         read_run(folder)
+
+
+def test_without_settings_it_is_a_loop_of_ones_own(run_folder):
+    folder = run_folder()
+    whole = read_run(folder)
+    for name in ("config.yaml", "metrics.json", "predictions.tsv", "examples.json"):
+        (folder / name).unlink()
+    run = read_run(folder)
+    assert run.steps == whole.steps != []
+    assert (run.has_settings, run.config, run.final, run.problems) == (False, {}, None, [])
 
 
 @pytest.mark.parametrize("text", ["a: [1", "- 1\n- 2\n", "\x00"])
