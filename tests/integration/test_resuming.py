@@ -120,6 +120,14 @@ def test_a_killed_run_resumed_is_a_run_left_alone(table, program, tmp_path):
         refused(program("--output", killed, "--resume"), *words)
         path.write_text("".join(lines))
 
+    kept = killed / "checkpoints" / "decisions.json"
+    decisions = kept.read_text()
+    older = json.loads(decisions)
+    del older["test_data"]
+    kept.write_text(json.dumps(older))
+    refused(program("--output", killed, "--resume"), "other test data: not known which")
+    kept.write_text(decisions)
+
     code, said = program("--output", killed, "--resume", "--epochs", 4)
     assert code == 0, said
     assert "going on from" in said

@@ -118,7 +118,8 @@ def refuse_other_test_data(decisions: dict[str, Any], test: Any) -> None:
     Raises:
         DataError: If they differ.
     """
-    before, now = decisions.pop(_TEST_DATA), fingerprint(test)
+    # An earlier version of the program kept nothing of it.
+    before, now = decisions.pop(_TEST_DATA, "not known which"), fingerprint(test)
     if before != now:
         raise DataError(f"the run was started with other test data: {before}; now there are {now}")
 
